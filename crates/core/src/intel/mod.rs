@@ -1,0 +1,1 @@
+//! Intelligence: records, facts, problems and the index made of them.

@@ -1,0 +1,3 @@
+//! State: the intelligence store.
+pub mod intel;
+pub mod error;

@@ -1,0 +1,1 @@
+//! The CWE and CAPEC catalogues.

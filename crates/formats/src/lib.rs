@@ -1,0 +1,16 @@
+//! Readers and writers of outside formats: bytes in, document and diagnostics out. Everything is bounded by
+//! [`input::Limits`]; nothing here panics on data, touches the network or knows the database.
+
+pub mod csaf;
+pub mod cve;
+pub mod cwe;
+pub mod cyclonedx;
+pub mod exploitation;
+pub mod input;
+pub mod intel;
+pub mod lock;
+pub mod nvd;
+pub mod openvex;
+pub mod osv;
+pub mod sbom;
+pub mod spdx;
