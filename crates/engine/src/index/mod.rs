@@ -3,7 +3,20 @@
 //! Bytes come from outside (mapped by `core`); every block carries a checksum that is looked at when the block
 //! is read, so opening costs nothing and a damaged block is an error, never a wrong verdict.
 
-use tocsin_model::record::{Fact, Record};
+pub(crate) mod codec;
+mod container;
+mod facts;
+pub(crate) mod key;
+pub(crate) mod rule;
+mod segment;
+
+use tocsin_model::record::Record;
+
+pub use facts::{Exploitation, FactsBuilder, Kev};
+pub use segment::{Encoded, SegmentBuilder, encode};
+
+use facts::Facts;
+use segment::Segment;
 
 /// One vulnerability with all its records, aliases merged.
 #[derive(Debug, Clone, Default)]
@@ -27,80 +40,172 @@ pub enum IndexError {
     Damaged(u64),
 }
 
-/// A group made ready for the index; can be made on many threads.
-pub struct Encoded(());
-
-/// Encodes one group.
-pub fn encode(group: &Group) -> Encoded {
-    let _ = group;
-    Encoded(())
-}
-
-/// Collects encoded groups into one segment.
-#[derive(Default)]
-pub struct SegmentBuilder(());
-
-impl SegmentBuilder {
-    /// Adds a group.
-    pub fn push(&mut self, group: Encoded) {
-        let _ = group;
-    }
-    /// Group ids of older segments that this segment replaces or removes (a group that is pushed here is
-    /// replaced without being named).
-    pub fn replace(&mut self, id: &str) {
-        let _ = id;
-    }
-    /// The segment's bytes.
-    pub fn finish(self) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
-/// Collects exploitation facts (KEV, EPSS, exploits) into the facts file.
-#[derive(Default)]
-pub struct FactsBuilder(());
-
-impl FactsBuilder {
-    /// Adds a fact; a later EPSS or KEV fact for the same CVE replaces the earlier.
-    pub fn push(&mut self, fact: &Fact) {
-        let _ = fact;
-    }
-    /// The file's bytes.
-    pub fn finish(self) -> Vec<u8> {
-        Vec::new()
-    }
-}
-
 /// Bytes of an index file that can be shared between threads (a memory map, a vector).
 pub type Bytes = std::sync::Arc<dyn AsRef<[u8]> + Send + Sync>;
 
+/// A vulnerability in an opened index: segment and number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Ref(pub u32, pub u32);
+
 /// An opened index: segments, oldest first, and facts.
-pub struct Index(());
+pub struct Index {
+    segments: Vec<Segment>,
+    /// For each segment a bit per vulnerability that a newer segment replaces.
+    dead: Vec<Vec<u64>>,
+    facts: Option<Facts>,
+}
 
 impl Index {
-    /// Opens an index; reads headers only.
+    /// Opens an index; reads headers and, where there are several segments, which ids the newer ones replace.
     ///
     /// # Errors
     /// A header is foreign or damaged.
     pub fn open(segments: Vec<Bytes>, facts: Option<Bytes>) -> Result<Index, IndexError> {
-        let _ = (segments, facts);
-        Ok(Index(()))
+        let segments = segments.into_iter().map(Segment::open).collect::<Result<Vec<_>, _>>()?;
+        let mut dead: Vec<Vec<u64>> =
+            segments.iter().map(|s| vec![0; s.groups.div_ceil(64) as usize]).collect();
+        for newer in 1..segments.len() {
+            for id in segments[newer].replaces()? {
+                for (older, bits) in segments[..newer].iter().zip(&mut dead) {
+                    for n in older.by_id(&id)? {
+                        if older.links(n)?.0 == id {
+                            bits[n as usize / 64] |= 1 << (n % 64);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(Index { segments, dead, facts: facts.map(Facts::open).transpose()? })
     }
+
     /// Looks at every checksum.
     ///
     /// # Errors
     /// The first damaged block.
     pub fn verify(&self) -> Result<(), IndexError> {
+        self.segments.iter().try_for_each(Segment::verify)?;
+        self.facts.as_ref().map_or(Ok(()), Facts::verify)
+    }
+
+    /// Number of vulnerabilities.
+    pub fn len(&self) -> usize {
+        let dead: u32 = self.dead.iter().flatten().map(|w| w.count_ones()).sum();
+        self.segments.iter().map(|s| s.groups as usize).sum::<usize>() - dead as usize
+    }
+
+    /// Whether it holds no vulnerability.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn is_dead(&self, r: Ref) -> bool {
+        self.dead[r.0 as usize].get(r.1 as usize / 64).is_some_and(|w| w & (1 << (r.1 % 64)) != 0)
+    }
+
+    /// The rules under a key, of every segment.
+    pub(crate) fn rules(
+        &self,
+        key: &[u8],
+        f: &mut dyn FnMut(Ref, codec::Reader<'_>) -> Result<(), IndexError>,
+    ) -> Result<(), IndexError> {
+        for (s, segment) in self.segments.iter().enumerate() {
+            segment.rules(key, &mut |n, rule| {
+                let r = Ref(s as u32, n);
+                if self.is_dead(r) { Ok(()) } else { f(r, rule) }
+            })?;
+        }
         Ok(())
     }
+
+    /// The vulnerability with this id or alias.
+    pub(crate) fn by_id(&self, id: &str) -> Result<Option<Ref>, IndexError> {
+        for (s, segment) in self.segments.iter().enumerate().rev() {
+            for n in segment.by_id(id)? {
+                if !self.is_dead(Ref(s as u32, n)) {
+                    return Ok(Some(Ref(s as u32, n)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Main id and upstream ids.
+    pub(crate) fn links(&self, r: Ref) -> Result<(String, Vec<String>), IndexError> {
+        self.segments[r.0 as usize].links(r.1)
+    }
+
+    /// The whole block.
+    pub(crate) fn block(&self, r: Ref) -> Result<segment::Block, IndexError> {
+        self.segments[r.0 as usize].vulnerability(r.1)
+    }
+
     /// Details of a vulnerability by its main id or an alias.
     ///
     /// # Errors
     /// The block is damaged.
     pub fn find(&self, id: &str) -> Result<Option<Vulnerability>, IndexError> {
-        let _ = id;
-        Ok(None)
+        match self.by_id(id)? {
+            Some(r) => self.describe(self.block(r)?).map(Some),
+            None => Ok(None),
+        }
     }
+
+    /// Calls `f` with every vulnerability's details until it says stop.
+    ///
+    /// # Errors
+    /// A block is damaged.
+    pub fn each(&self, f: &mut dyn FnMut(Vulnerability) -> bool) -> Result<(), IndexError> {
+        for (s, segment) in self.segments.iter().enumerate() {
+            for n in 0..segment.groups as u32 {
+                let r = Ref(s as u32, n);
+                if !self.is_dead(r) && !f(self.describe(self.block(r)?)?) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A block with its exploitation facts.
+    pub(crate) fn describe(&self, b: segment::Block) -> Result<Vulnerability, IndexError> {
+        let mut v = Vulnerability {
+            title: b.title,
+            severity: *["unknown", "none", "low", "medium", "high", "critical"]
+                .get(b.severity as usize)
+                .unwrap_or(&"unknown"),
+            score: b.score,
+            cvss: b.cvss,
+            cwes: b.cwes,
+            state: ["published", "disputed", "withdrawn", "rejected"]
+                .get(b.state as usize)
+                .unwrap_or(&"published"),
+            kind: ["vulnerability", "malware", "informational"]
+                .get(b.kind as usize)
+                .unwrap_or(&"vulnerability"),
+            ..Vulnerability::default()
+        };
+        if let Some(facts) = &self.facts {
+            for id in std::iter::once(&b.id).chain(&b.aliases) {
+                if let Some(e) = facts.get(id)? {
+                    v.kev = v.kev.or(e.kev);
+                    v.epss = v.epss.or(e.epss);
+                    v.exploits.extend(e.exploits);
+                }
+            }
+            v.exploits.sort();
+            v.exploits.dedup();
+        }
+        v.id = b.id;
+        v.aliases = b.aliases;
+        Ok(v)
+    }
+}
+
+/// A length-prefixed block at `offset` of section `n`.
+pub(crate) fn block(file: &container::File, n: usize, offset: u64) -> Result<codec::Reader<'_>, IndexError> {
+    let len = file.read(n, offset, 4)?;
+    let len = u32::from_le_bytes(len.try_into().map_err(|_| IndexError::Foreign)?);
+    Ok(codec::Reader::new(file.read(n, offset + 4, len.into())?, offset))
 }
 
 /// What the index tells of a vulnerability.
@@ -121,7 +226,7 @@ pub struct Vulnerability {
     /// CWE ids.
     pub cwes: Vec<String>,
     /// Known exploited (CISA): date added, due date, ransomware.
-    pub kev: Option<(String, Option<String>, bool)>,
+    pub kev: Option<Kev>,
     /// EPSS: score and percentile.
     pub epss: Option<(f32, f32)>,
     /// Public exploits: (origin, id).

@@ -1,11 +1,34 @@
 //! Matching: components of a bill of materials against the index.
+//!
+//! Six steps, one file each: [`identity`] (who is it), the index (which rules stand under its names),
+//! [`decide`] (versions, releases, attributes), [`context`] (platforms), [`weigh`] (whose word counts),
+//! [`vex`] (what the maker says).
 
-use tocsin_model::bom::Bom;
+mod context;
+mod decide;
+mod identity;
+mod names;
+mod vex;
+mod weigh;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use tocsin_model::bom::{Bom, Component};
+use tocsin_model::cpe::{Cpe, CpeValue};
 use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::ecosystem::Ecosystem;
 use tocsin_model::finding::{Confidence, Evidence, Verdict};
+use tocsin_model::record::Source;
+use tocsin_model::version::Scheme;
 use tocsin_model::vex::VexStatement;
 
-use crate::index::{Index, IndexError, Vulnerability};
+use crate::index::rule::Rule;
+use crate::index::{Index, IndexError, Ref, Vulnerability};
+use context::{Context, Truth};
+use decide::{VersionKeys, Word};
+use weigh::Opinion;
 
 /// How to match.
 #[derive(Debug, Clone)]
@@ -22,7 +45,7 @@ pub struct Finding {
     /// Index into [`Bom::components`].
     pub component: usize,
     /// The vulnerability.
-    pub vulnerability: std::sync::Arc<Vulnerability>,
+    pub vulnerability: Arc<Vulnerability>,
     /// All sources weighed, VEX applied.
     pub status: Verdict,
     /// VEX justification, where a statement decided.
@@ -38,10 +61,20 @@ pub struct Finding {
 /// The outcome for one bill of materials.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Findings sorted by priority (known exploited, severity score, EPSS), then vulnerability id, then component.
+    /// Findings sorted by priority (malware, known exploited, severity score, EPSS), then vulnerability id, then
+    /// component.
     pub findings: Vec<Finding>,
+    /// What is no vulnerability but said of a component: unmaintained, unsound, notice (RustSec).
+    pub informational: Vec<Finding>,
     /// Remarks (undecidable versions …).
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The opinions on one vulnerability in one component.
+struct Candidate {
+    component: usize,
+    vulnerability: Ref,
+    opinions: Vec<Opinion>,
 }
 
 /// Matches every component of `bom`; `vex` statements are applied in order, the last word wins.
@@ -49,6 +82,325 @@ pub struct Report {
 /// # Errors
 /// A block of the index is damaged.
 pub fn scan(index: &Index, bom: &Bom, vex: &[VexStatement], options: &Options) -> Result<Report, IndexError> {
-    let _ = (index, bom, vex, options);
-    Ok(Report::default())
+    let matcher =
+        Matcher { index, document: identity::document_release(bom), context: Context::new(bom), options };
+    let found: Vec<(Vec<Candidate>, Option<Diagnostic>)> = bom
+        .components
+        .par_iter()
+        .enumerate()
+        .with_min_len(64)
+        .map(|(n, c)| matcher.candidates(n, c))
+        .collect::<Result<_, IndexError>>()?;
+    let mut report = Report::default();
+    let mut candidates = Vec::new();
+    for (list, diagnostic) in found {
+        candidates.extend(list);
+        report.diagnostics.extend(diagnostic);
+    }
+    let described = describe(index, &candidates)?;
+    let statements = vex::Statements::new(bom, vex);
+    let findings: Vec<Finding> = candidates
+        .into_par_iter()
+        .filter_map(|c| weighed(c, &described, &statements, bom, options))
+        .collect();
+    let (informational, findings) =
+        findings.into_iter().partition(|f| f.vulnerability.kind == "informational");
+    report.findings = findings;
+    report.informational = informational;
+    sort(&mut report.findings, bom);
+    sort(&mut report.informational, bom);
+    Ok(report)
 }
+
+/// The number of (component, vulnerability) pairs that any source calls affected, without details: the bare
+/// work of matching.
+///
+/// # Errors
+/// A block of the index is damaged.
+pub fn count(index: &Index, bom: &Bom, options: &Options) -> Result<usize, IndexError> {
+    let matcher =
+        Matcher { index, document: identity::document_release(bom), context: Context::new(bom), options };
+    bom.components
+        .par_iter()
+        .enumerate()
+        .with_min_len(64)
+        .map(|(n, c)| matcher.candidates(n, c).map(|(list, _)| list.len()))
+        .try_reduce(|| 0, |a, b| Ok(a + b))
+}
+
+struct Matcher<'a> {
+    index: &'a Index,
+    document: Option<(Ecosystem, String)>,
+    context: Context<'a>,
+    options: &'a Options,
+}
+
+impl Matcher<'_> {
+    /// Every vulnerability some source calls affected, conditional or (to explain) anything else.
+    fn candidates(
+        &self,
+        n: usize,
+        c: &Component,
+    ) -> Result<(Vec<Candidate>, Option<Diagnostic>), IndexError> {
+        let who = identity::identify(c, &self.document);
+        let diagnostic = (who.names.is_empty() && c.name.is_empty()).then(|| {
+            Diagnostic::new("component-unidentified", c.path.clone(), "no package URL, no CPE and no name")
+        });
+        let mut by_vulnerability: BTreeMap<Ref, Vec<Opinion>> = BTreeMap::new();
+        for name in &who.names {
+            if name.confidence < self.options.min_confidence {
+                continue;
+            }
+            let keys = VersionKeys::new(name.version.as_deref());
+            self.index.rules(&name.key, &mut |r, bytes| {
+                let rule = Rule::read(bytes)?;
+                let Some(word) = decide::apply(&rule, name, &keys, &who)? else { return Ok(()) };
+                let opinion = self.opinion(r, &rule, word, name)?;
+                by_vulnerability.entry(r).or_default().push(opinion);
+                Ok(())
+            })?;
+        }
+        self.fold_upstream(&mut by_vulnerability)?;
+        let keep = |o: &Opinion| matches!(o.evidence.verdict, Verdict::Affected | Verdict::Conditional);
+        let list = by_vulnerability
+            .into_iter()
+            .filter(|(_, opinions)| self.options.explain || opinions.iter().any(keep))
+            .map(|(vulnerability, opinions)| Candidate { component: n, vulnerability, opinions })
+            .collect();
+        Ok((list, diagnostic))
+    }
+
+    fn opinion(
+        &self,
+        r: Ref,
+        rule: &Rule<'_>,
+        mut word: Word,
+        name: &identity::Identity,
+    ) -> Result<Opinion, IndexError> {
+        let affected = matches!(word.verdict, Verdict::Affected | Verdict::Conditional);
+        if affected && let (Some(number), Some(cpe)) = (word.config, &name.cpe) {
+            let block = self.index.block(r)?;
+            if let Some(config) = block.configs.get(number) {
+                let (truth, unknown) = self.context.decide(config, cpe, name.version.as_deref());
+                match truth {
+                    Truth::Yes => {}
+                    Truth::No => {
+                        word.verdict = Verdict::NotAffected;
+                        word.reason =
+                            "the release does not hold the platform that the configuration asks for"
+                                .to_owned();
+                    }
+                    Truth::Unknown => {
+                        word.verdict = Verdict::Conditional;
+                        word.reason =
+                            format!("only together with {unknown}, which the inventory does not tell");
+                    }
+                }
+            }
+        }
+        let (fixed, note) = if affected { rule.tail()? } else { (Vec::new(), String::new()) };
+        if word.reason.is_empty() {
+            word.reason = note;
+        }
+        Ok(Opinion {
+            source: rule.source,
+            upstream: name.upstream,
+            fixed: sorted_fixed(rule.scheme, fixed, name.version.as_deref()),
+            evidence: Evidence {
+                source: rule.source.as_str(),
+                // filled in when the vulnerability is described: most candidates are dismissed before
+                record: rule.record.to_string(),
+                identifier: name.shown.clone(),
+                range: word.range,
+                verdict: word.verdict,
+                confidence: word.confidence,
+                reason: word.reason,
+            },
+        })
+    }
+
+    /// A distributor's record that names the flaw it is about (`upstream`) speaks on that flaw, where it is known.
+    fn fold_upstream(&self, all: &mut BTreeMap<Ref, Vec<Opinion>>) -> Result<(), IndexError> {
+        let refs: Vec<Ref> = all
+            .iter()
+            .filter(|(_, o)| o.iter().any(|o| matches!(o.source, Source::Distribution | Source::Csaf)))
+            .map(|(r, _)| *r)
+            .collect();
+        for r in refs {
+            let (_, upstream) = self.index.links(r)?;
+            let mut moved = false;
+            for id in upstream {
+                let Some(target) = self.index.by_id(&id)?.filter(|t| *t != r) else { continue };
+                let mut opinions = all.get(&r).cloned().unwrap_or_default();
+                let names = self.index.block(r)?.records;
+                for o in &mut opinions {
+                    name_record(&mut o.evidence, &names);
+                }
+                all.entry(target).or_default().extend(opinions);
+                moved = true;
+            }
+            if moved {
+                all.remove(&r);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts the record's id in place of its number.
+fn name_record(evidence: &mut Evidence, records: &[String]) {
+    if let Some(id) = evidence.record.parse::<usize>().ok().and_then(|n| records.get(n)) {
+        evidence.record.clone_from(id);
+    }
+}
+
+type Described = HashMap<Ref, (Arc<Vulnerability>, Vec<String>)>;
+
+fn describe(index: &Index, candidates: &[Candidate]) -> Result<Described, IndexError> {
+    let mut refs: Vec<Ref> = candidates.iter().map(|c| c.vulnerability).collect();
+    refs.sort_unstable();
+    refs.dedup();
+    refs.into_par_iter()
+        .with_min_len(256)
+        .map(|r| {
+            let mut block = index.block(r)?;
+            let records = std::mem::take(&mut block.records);
+            Ok((r, (Arc::new(index.describe(block)?), records)))
+        })
+        .collect()
+}
+
+fn weighed(
+    c: Candidate,
+    described: &Described,
+    statements: &vex::Statements<'_>,
+    bom: &Bom,
+    options: &Options,
+) -> Option<Finding> {
+    let (vulnerability, records) = described.get(&c.vulnerability)?;
+    let mut opinions = c.opinions;
+    for o in &mut opinions {
+        name_record(&mut o.evidence, records);
+    }
+    // the distributor has spoken on its package: upstream ranges are evidence only
+    let spoken = |o: &Opinion| {
+        o.source == Source::Distribution
+            && o.evidence.verdict != Verdict::Undecidable
+            && o.evidence.confidence > Confidence::Inferred
+    };
+    let superseded = opinions.iter().any(spoken);
+    let (mut deciding, mut rest): (Vec<_>, Vec<_>) =
+        opinions.into_iter().partition(|o| !(superseded && o.upstream));
+    let (mut status, confidence) = weigh::weigh(&mut deciding);
+    weigh::weigh(&mut rest);
+    let mut justification = None;
+    let component = bom.components.get(c.component)?;
+    let ids = || std::iter::once(&vulnerability.id).chain(&vulnerability.aliases);
+    if component.resolves.iter().any(|r| ids().any(|id| id.eq_ignore_ascii_case(r))) {
+        status = Verdict::Fixed;
+        justification = Some("inline_mitigations_already_exist".to_owned());
+    }
+    let mut decided = justification.is_some();
+    if let Some(s) = statements.find(vulnerability, c.component)
+        && let Some(verdict) = vex::verdict(s.status)
+    {
+        // a statement that the flaw does not apply needs a flaw that was found
+        decided = matches!(status, Verdict::Affected | Verdict::Conditional) || decided;
+        status = verdict;
+        justification.clone_from(&s.justification);
+    }
+    let shown = options.explain || decided || matches!(status, Verdict::Affected | Verdict::Conditional);
+    if !shown || confidence < options.min_confidence {
+        return None;
+    }
+    let mut fixed: Vec<String> = Vec::new();
+    for f in deciding.iter().filter(|o| o.evidence.verdict != Verdict::Undecidable).flat_map(|o| &o.fixed) {
+        if !fixed.contains(f) {
+            fixed.push(f.clone());
+        }
+    }
+    let mut evidence: Vec<Evidence> = deciding.into_iter().chain(rest).map(|o| o.evidence).collect();
+    evidence.dedup();
+    Some(Finding {
+        component: c.component,
+        vulnerability: vulnerability.clone(),
+        status,
+        justification,
+        confidence,
+        fixed_versions: fixed,
+        evidence,
+    })
+}
+
+/// Fixed versions above ours, lowest first; versions that cannot be read stay, at the end.
+fn sorted_fixed(scheme: Scheme, fixed: Vec<String>, own: Option<&str>) -> Vec<String> {
+    if fixed.is_empty() {
+        return fixed;
+    }
+    let own = own.and_then(|v| scheme.key(v).ok());
+    let mut keyed: Vec<(bool, Vec<u8>, String)> = fixed
+        .into_iter()
+        .map(|f| scheme.key(&f).map_or((true, Vec::new(), f.clone()), |k| (false, k, f)))
+        .filter(|(unread, k, _)| *unread || own.as_ref().is_none_or(|own| k > own))
+        .collect();
+    keyed.sort();
+    keyed.dedup();
+    keyed.into_iter().map(|(_, _, f)| f).collect()
+}
+
+fn sort(findings: &mut [Finding], bom: &Bom) {
+    let urgency = |f: &Finding| {
+        let v = &f.vulnerability;
+        let score = v.score.unwrap_or(match v.severity {
+            "critical" => 9.0,
+            "high" => 7.0,
+            "medium" => 4.0,
+            "low" => 0.1,
+            _ => 0.0,
+        });
+        (
+            v.kind == "malware",
+            v.kev.is_some(),
+            (score * 10.0) as u32,
+            v.epss.map_or(0, |(s, _)| (s * 1e5) as u32),
+        )
+    };
+    let name = |f: &Finding| bom.components.get(f.component).map(|c| (&c.name, &c.version));
+    findings.par_sort_by(|a, b| {
+        urgency(b)
+            .cmp(&urgency(a))
+            .then_with(|| a.vulnerability.id.cmp(&b.vulnerability.id))
+            .then_with(|| name(a).cmp(&name(b)))
+            .then(a.component.cmp(&b.component))
+    });
+}
+
+/// Whether a CPE name of a statement covers a component's: each attribute equal or `*`.
+fn cpe_covers(named: &Cpe, own: &Cpe) -> bool {
+    let all = |c: &Cpe| {
+        let c = c.clone();
+        [
+            c.part,
+            c.vendor,
+            c.product,
+            c.version,
+            c.update,
+            c.edition,
+            c.language,
+            c.sw_edition,
+            c.target_sw,
+            c.target_hw,
+            c.other,
+        ]
+    };
+    all(named).iter().zip(&all(own)).all(|(n, o)| *n == CpeValue::Any || n == o)
+}
+
+/// Whether a VERS range contains a version; `None` when either cannot be read.
+fn vers_contains(range: &str, version: &str) -> Option<bool> {
+    let _ = (range, version);
+    None
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! Step 1: what a component is called, in the words of each kind of source, and with which version.
+
+use tocsin_model::bom::{Bom, Component, ComponentKind};
+use tocsin_model::cpe::{Cpe, CpeValue};
+use tocsin_model::ecosystem::{ALL, Ecosystem, plain_name, release_of};
+use tocsin_model::finding::Confidence;
+use tocsin_model::purl::Purl;
+
+use super::names::{CPE_ALIASES, VENDORS};
+use crate::index::key;
+use crate::index::rule::joined;
+
+/// One name of a component under which rules may stand.
+pub(crate) struct Identity {
+    /// Key in the index.
+    pub key: Vec<u8>,
+    /// The identifier as people know it, for evidence.
+    pub shown: String,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// Version in the sense of this name, where there is one.
+    pub version: Option<String>,
+    /// The CPE behind it, given or guessed.
+    pub cpe: Option<Cpe>,
+    /// It is an upstream name of a distribution's package: evidence only once the distributor speaks.
+    pub upstream: bool,
+}
+
+/// All that is known of who a component is.
+pub(crate) struct Identified {
+    pub names: Vec<Identity>,
+    pub ecosystem: Option<Ecosystem>,
+    /// Release of the distribution the package is for, from the purl, the version's mark or the document.
+    pub release: Option<String>,
+    /// purl qualifiers that rules may ask for.
+    pub qualifiers: Vec<(String, String)>,
+}
+
+/// Ecosystem and package name of a purl (purl type definitions; OSV schema, "Defined ecosystems").
+pub(crate) fn package_of(purl: &Purl) -> Option<(Ecosystem, String)> {
+    let ns = purl.namespace.as_deref().unwrap_or("");
+    let distro = purl.qualifier("distro").unwrap_or("");
+    let eco = match (purl.ty.as_str(), ns.to_ascii_lowercase().as_str()) {
+        ("rpm", "rhel" | "centos" | "redhat" | "red hat") => Ecosystem::RedHat,
+        ("rpm", "alma") => Ecosystem::AlmaLinux,
+        ("rpm", "rockylinux" | "rocky linux") => Ecosystem::Rocky,
+        ("rpm", "sles" | "sled" | "sle") => Ecosystem::Suse,
+        ("rpm", n) if n.starts_with("opensuse") => Ecosystem::OpenSuse,
+        ("rpm", "ol" | "oraclelinux") => Ecosystem::Oracle,
+        ("rpm", "amazon" | "amazonlinux") => Ecosystem::Amazon,
+        ("rpm", "mariner" | "azure") => Ecosystem::Azure,
+        ("deb", "") if distro.starts_with("ubuntu") => Ecosystem::Ubuntu,
+        ("deb", "") if distro.starts_with("debian") => Ecosystem::Debian,
+        ("apk", "") if distro.starts_with("alpine") => Ecosystem::Alpine,
+        ("alpm" | "arch", _) => Ecosystem::Arch,
+        ("generic" | "github", _) if purl.name == "linux" && matches!(ns, "" | "torvalds") => {
+            Ecosystem::Linux
+        }
+        (ty, n) => *ALL.iter().find(|e| {
+            let (want, space) = e.purl_type();
+            **e != Ecosystem::Drupal && want == ty && (space.is_empty() || space == n)
+        })?,
+    };
+    let name = match eco {
+        Ecosystem::Linux => "Kernel".to_owned(),
+        Ecosystem::Maven => format!("{ns}:{}", purl.name),
+        e if e.is_distribution() => purl.name.clone(),
+        Ecosystem::Conan | Ecosystem::Bitnami => purl.name.clone(),
+        _ if ns.is_empty() => purl.name.clone(),
+        _ => format!("{ns}/{}", purl.name),
+    };
+    Some((eco, eco.normalise_name(&name)))
+}
+
+/// The source package of a distribution's purl: (name, version) from `upstream=NAME[@VERSION]` or
+/// `sourcerpm=NAME-VERSION-RELEASE.src.rpm`.
+fn source_package(purl: &Purl) -> Option<(String, Option<String>)> {
+    let told = purl.qualifier("upstream").or_else(|| purl.qualifier("sourcerpm"))?;
+    if let Some(stem) = told.strip_suffix(".src.rpm").or_else(|| told.strip_suffix(".nosrc.rpm")) {
+        let mut parts = stem.rsplitn(3, '-');
+        let (release, version, name) = (parts.next()?, parts.next()?, parts.next()?);
+        return Some((name.to_owned(), Some(format!("{version}-{release}"))));
+    }
+    match told.split_once('@') {
+        Some((name, version)) => Some((name.to_owned(), Some(version.to_owned()).filter(|v| !v.is_empty()))),
+        None if !told.is_empty() => Some((told.to_owned(), None)),
+        None => None,
+    }
+}
+
+/// The release a distribution version names in itself: `+deb12u1`, `.el9_2`, `.fc38`, `~22.04`.
+pub(crate) fn release_mark(ecosystem: Ecosystem, version: &str) -> Option<String> {
+    let after = |mark: &str| {
+        let at = version.rfind(mark)? + mark.len();
+        let digits: String = version[at..].chars().take_while(char::is_ascii_digit).collect();
+        (!digits.is_empty()).then_some(digits)
+    };
+    match ecosystem {
+        Ecosystem::Debian => after("+deb").or_else(|| after("~deb")),
+        Ecosystem::RedHat | Ecosystem::Rocky | Ecosystem::AlmaLinux | Ecosystem::Oracle => {
+            after(".el").or_else(|| after("+el"))
+        }
+        Ecosystem::Fedora => after(".fc"),
+        Ecosystem::Photon => after(".ph").map(|n| format!("{n}.0")),
+        _ => None,
+    }
+}
+
+/// The upstream part of a distribution's version: without epoch, revision and repacking marks.
+pub(crate) fn upstream_version(ecosystem: Ecosystem, version: &str) -> String {
+    let (_, ty) = (0, ecosystem.purl_type().0);
+    let v = version
+        .split_once(':')
+        .map_or(version, |(e, rest)| if e.bytes().all(|b| b.is_ascii_digit()) { rest } else { version });
+    let v = match ty {
+        "apk" => v
+            .rsplit_once("-r")
+            .map_or(v, |(head, tail)| if tail.bytes().all(|b| b.is_ascii_digit()) { head } else { v }),
+        _ => v.rsplit_once('-').map_or(v, |(head, _)| head),
+    };
+    let cut = ["+dfsg", "~dfsg", "+ds", "~ds", ".dfsg", "+really", "+git", "+repack"]
+        .iter()
+        .filter_map(|m| v.find(m))
+        .min();
+    cut.map_or(v, |at| &v[..at]).to_owned()
+}
+
+/// Everything a component may be called. `release` is the distribution release the whole document is for.
+pub(crate) fn identify(c: &Component, document: &Option<(Ecosystem, String)>) -> Identified {
+    let mut it = Identified { names: Vec::new(), ecosystem: None, release: None, qualifiers: Vec::new() };
+    let own = |v: &Option<String>| v.clone().filter(|v| !v.trim().is_empty());
+    let version = c.purl.as_ref().and_then(|p| own(&p.version)).or_else(|| own(&c.version));
+    if let Some(purl) = &c.purl {
+        by_purl(purl, &version, document, &mut it);
+    }
+    for cpe in &c.cpes {
+        by_cpe(cpe, &version, &mut it);
+    }
+    by_name(c, &version, &mut it);
+    it
+}
+
+fn by_purl(
+    purl: &Purl,
+    version: &Option<String>,
+    document: &Option<(Ecosystem, String)>,
+    it: &mut Identified,
+) {
+    it.qualifiers.clone_from(&purl.qualifiers);
+    let exact = |key, version| Identity {
+        key,
+        shown: purl.to_string(),
+        confidence: Confidence::Exact,
+        version,
+        cpe: None,
+        upstream: false,
+    };
+    let Some((eco, name)) = package_of(purl) else {
+        it.names.push(exact(key::other_purl(purl), version.clone()));
+        return;
+    };
+    it.ecosystem = Some(eco);
+    let mut version = version.clone();
+    if eco == Ecosystem::RubyGems {
+        version = version.map(|v| without_platform(&v, purl.qualifier("platform")));
+    }
+    if !eco.is_distribution() {
+        it.names.push(exact(key::package(eco, &name), version));
+        return;
+    }
+    let told = purl.qualifier("distro").map(|d| release_of(eco, d)).filter(|r| !r.is_empty());
+    let mark = version.as_deref().and_then(|v| release_mark(eco, v));
+    let whole = document.as_ref().filter(|(e, _)| *e == eco).map(|(_, r)| r.clone());
+    it.release = told.or(whole).or(mark);
+    let source = source_package(purl);
+    // rpm advisories speak of binary packages too; deb and apk advisories of source packages alone
+    if source.is_none() || purl.ty == "rpm" {
+        let epoch = purl
+            .qualifier("epoch")
+            .filter(|_| purl.ty == "rpm" && version.as_ref().is_some_and(|v| !v.contains(':')));
+        let full = match (epoch, &version) {
+            (Some(e), Some(v)) => Some(format!("{e}:{v}")),
+            _ => version.clone(),
+        };
+        it.names.push(exact(key::package(eco, &name), full));
+    }
+    if let Some((source, told)) = source
+        && (source != name || purl.ty != "rpm")
+    {
+        it.names.push(exact(key::package(eco, &source), told.or(version)));
+    }
+}
+
+/// A gem's version without the platform it was built for: `1.13.6-x86_64-linux` is `1.13.6`.
+fn without_platform(version: &str, platform: Option<&str>) -> String {
+    const PLATFORMS: &[&str] =
+        &["-java", "-jruby", "-x86", "-x64", "-arm", "-aarch64", "-universal", "-mswin", "-mingw", "-ruby"];
+    if let Some(p) = platform
+        && let Some(v) = version.strip_suffix(p).and_then(|v| v.strip_suffix('-'))
+    {
+        return v.to_owned();
+    }
+    let cut = PLATFORMS.iter().filter_map(|p| version.find(p)).min();
+    cut.map_or(version, |at| &version[..at]).to_owned()
+}
+
+fn by_cpe(cpe: &Cpe, version: &Option<String>, it: &mut Identified) {
+    let (Some(part), Some(vendor), Some(product)) =
+        (key::plain(&cpe.part), key::plain(&cpe.vendor), key::plain(&cpe.product))
+    else {
+        return; // an unknown vendor or product names nothing
+    };
+    let own = match &cpe.version {
+        CpeValue::Text(v) => Some(joined(v, &cpe.update)),
+        _ => version.as_ref().map(|v| match it.ecosystem {
+            Some(e) if e.is_distribution() => upstream_version(e, v),
+            _ => v.clone(),
+        }),
+    };
+    let upstream = it.ecosystem.is_some_and(Ecosystem::is_distribution);
+    let mut add = |key, confidence| {
+        it.names.push(Identity {
+            key,
+            shown: cpe.to_string(),
+            confidence,
+            version: own.clone(),
+            cpe: Some(cpe.clone()),
+            upstream,
+        });
+    };
+    let row = CPE_ALIASES.iter().find(|row| row.contains(&(vendor, product)));
+    let single = [(vendor, product)];
+    for (v, p) in row.map_or(&single[..], |r| r) {
+        add(key::cpe(part, v, p), Confidence::Declared);
+        add(key::named(v, p), Confidence::Declared);
+    }
+    add(key::cpe_vendor(part, vendor), Confidence::Declared);
+    if (vendor, product) == ("linux", "linux_kernel") {
+        add(key::package(Ecosystem::Linux, "Kernel"), Confidence::Declared);
+        add(key::named("linux", "linux"), Confidence::Declared);
+    }
+}
+
+/// Names guessed from name, group and supplier; nothing here is more than inferred, except a supplier and
+/// name that the document states, which is how a maker names its own product.
+fn by_name(c: &Component, version: &Option<String>, it: &mut Identified) {
+    if c.name.is_empty() || matches!(c.kind, ComponentKind::File | ComponentKind::Data) {
+        return;
+    }
+    let distribution = it.ecosystem.filter(|e| e.is_distribution());
+    let version = match (distribution, version) {
+        (Some(e), Some(v)) => Some(upstream_version(e, v)),
+        (_, v) => v.clone(),
+    };
+    let name = match (&c.purl, distribution.and(c.purl.as_ref()).and_then(source_package)) {
+        (_, Some((source, _))) => source,
+        (Some(p), None) => p.name.clone(),
+        (None, None) => c.name.clone(),
+    };
+    let product = plain_name(&name).replace('_', "-");
+    let product = product.as_str();
+    let mut guesses: Vec<(String, String)> = Vec::new();
+    let mut guess = |vendor: &str, product: &str| {
+        let pair = (vendor.to_lowercase(), product.to_lowercase());
+        if !vendor.is_empty() && !product.is_empty() && !guesses.contains(&pair) {
+            guesses.push(pair);
+        }
+    };
+    let spellings = [product.to_owned(), product.replace('-', "_")];
+    for (n, vendor, p) in VENDORS {
+        // a language's package is named like a C library too often to be the same
+        if *n == product && it.ecosystem.is_none_or(Ecosystem::is_distribution) {
+            guess(vendor, p);
+        }
+    }
+    for p in &spellings {
+        guess(p, p);
+        guess(&format!("{p}_project"), p);
+        let space = c.purl.as_ref().and_then(|p| p.namespace.as_deref()).or(c.group.as_deref()).unwrap_or("");
+        let last = space.rsplit(['/', '.']).next().unwrap_or("").trim_start_matches('@');
+        if distribution.is_none() {
+            guess(last, p);
+        }
+        if let Some(supplier) = c.supplier.as_deref().filter(|_| distribution.is_none()) {
+            guess(&plain_name(supplier), p);
+        }
+    }
+    let supplied = c.supplier.as_deref().filter(|_| it.ecosystem.is_none());
+    if let Some(supplier) = supplied {
+        it.names.push(Identity {
+            key: key::named(supplier, &c.name),
+            shown: format!("{supplier} {}", c.name),
+            confidence: Confidence::Declared,
+            version: version.clone(),
+            cpe: None,
+            upstream: false,
+        });
+    }
+    let declared: Vec<(String, String)> = it
+        .names
+        .iter()
+        .filter_map(|n| n.cpe.as_ref())
+        .filter_map(|c| Some((key::plain(&c.vendor)?.to_owned(), key::plain(&c.product)?.to_owned())))
+        .collect();
+    let parts: &[&str] = match c.kind {
+        ComponentKind::OperatingSystem | ComponentKind::Firmware => &["o", "a"],
+        ComponentKind::Device => &["h"],
+        _ if product.starts_with("linux") || product == "kernel" => &["o", "a"],
+        _ => &["a"],
+    };
+    for (vendor, product) in guesses {
+        if declared.contains(&(vendor.clone(), product.clone())) {
+            continue;
+        }
+        for part in parts {
+            let text = |s: &str| CpeValue::Text(s.to_owned());
+            let cpe = Cpe {
+                part: text(part),
+                vendor: text(&vendor),
+                product: text(&product),
+                version: version.as_deref().map_or(CpeValue::Any, text),
+                ..Cpe::default()
+            };
+            it.names.push(Identity {
+                key: key::cpe(part, &vendor, &product),
+                shown: format!("{vendor}:{product} (guessed from the name)"),
+                confidence: Confidence::Inferred,
+                version: version.clone(),
+                cpe: Some(cpe),
+                upstream: distribution.is_some(),
+            });
+        }
+        if it.ecosystem.is_none() {
+            it.names.push(Identity {
+                key: key::named(&vendor, &product),
+                shown: format!("{vendor} {product} (guessed from the name)"),
+                confidence: Confidence::Inferred,
+                version: version.clone(),
+                cpe: None,
+                upstream: false,
+            });
+        }
+    }
+}
+
+/// The distribution and release a whole document is for: its operating system component, or what most of its
+/// packages' purls say.
+pub(crate) fn document_release(bom: &Bom) -> Option<(Ecosystem, String)> {
+    bom.components.iter().filter(|c| c.kind == ComponentKind::OperatingSystem).find_map(|c| {
+        let name = plain_name(&c.name);
+        let eco = *ALL
+            .iter()
+            .find(|e| e.is_distribution() && (e.purl_type().1 == name || plain_name(e.osv_name()) == name))?;
+        let release = release_of(eco, c.version.as_deref()?);
+        (!release.is_empty()).then_some((eco, release))
+    })
+}

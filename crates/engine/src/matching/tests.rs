@@ -1,0 +1,1 @@
+//! Behaviour of matching through the public API.
