@@ -1,0 +1,207 @@
+//! The JSON encoding (1.2 and later): the top level is walked key by key, lists of the document item by item.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use tocsin_model::bom::Bom;
+use tocsin_model::diagnostic::Diagnostic;
+
+use super::build::Builder;
+use super::node::{Context, DEPTH_MARK, Key, Node, NodeSeed};
+use super::strict::Strict;
+use crate::input::ReadOptions;
+
+/// Reads a JSON document.
+///
+/// # Errors
+/// No JSON, no object, nested too deep.
+pub(super) fn read(text: &str, options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
+    match read_once(text, options) {
+        // An escape of half a surrogate pair is no character; JSON allows to write it (RFC 8259 section 8.2).
+        Err(e) if e.to_string().contains("surrogate") => {
+            let repaired = repair_surrogates(text);
+            let mut bom = read_once(&repaired, options).map_err(refusal)?;
+            let message = "half surrogate pairs were replaced";
+            bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));
+            Ok(bom)
+        }
+        other => other.map_err(refusal),
+    }
+}
+
+fn refusal(e: serde_json::Error) -> Vec<Diagnostic> {
+    let message = e.to_string();
+    let depth = message.contains(DEPTH_MARK) || message.contains("recursion limit");
+    let code = if depth { "limit-depth" } else { "input-syntax" };
+    vec![Diagnostic::new(code, format!("line {}", e.line()), message)]
+}
+
+fn read_once(text: &str, options: &ReadOptions) -> Result<Bom, serde_json::Error> {
+    let strict = if options.strict { Some(Strict::new(&version_of(text)?)) } else { None };
+    let context = Context { limits: &options.limits, remarks: Default::default() };
+    let mut builder = Builder::new("json", strict);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Top { builder: &mut builder, context: &context })?;
+    deserializer.end()?;
+    Ok(builder.finish())
+}
+
+/// The version a document names, wherever it stands, for strict mode alone: it decides what else is allowed.
+fn version_of(text: &str) -> Result<String, serde_json::Error> {
+    struct Head;
+    impl<'de> Visitor<'de> for Head {
+        type Value = String;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a CycloneDX object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+            let mut version = String::new();
+            while let Some(Key(key)) = map.next_key()? {
+                if key == "specVersion" {
+                    version = map.next_value::<serde_json::Value>()?.as_str().unwrap_or_default().to_owned();
+                } else {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+            Ok(version)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(Head)
+}
+
+/// Writes U+FFFD over every escape of a surrogate that has no partner.
+fn repair_surrogates(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let unit = |at: usize| -> Option<u16> {
+        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut out = bytes.to_vec();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes.get(at) != Some(&b'\\') {
+            at += 1;
+            continue;
+        }
+        match unit(at) {
+            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => at += 12,
+            Some(0xD800..=0xDFFF) => {
+                if let Some(place) = out.get_mut(at..at + 6) {
+                    place.copy_from_slice(b"\\ufffd");
+                }
+                at += 6;
+            }
+            _ => at += 2,
+        }
+    }
+    String::from_utf8(out).unwrap_or_default()
+}
+
+struct Top<'b, 'a, 'c, 'l> {
+    builder: &'b mut Builder<'a>,
+    context: &'c Context<'l>,
+}
+
+impl<'de> Visitor<'de> for Top<'_, 'de, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a CycloneDX object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut seen = std::collections::HashSet::new();
+        while let Some(Key(key)) = map.next_key()? {
+            if matches!(&*key, "components" | "dependencies" | "vulnerabilities") {
+                map.next_value_seed(Items { builder: self.builder, context: self.context, key: &key })?;
+            } else if self.builder.wants(&key) {
+                let seed = NodeSeed { context: self.context, depth: 1, unbounded: true };
+                let node = map.next_value_seed(seed)?;
+                self.builder.remarks(self.context.take(&key));
+                self.builder.member(&key, node);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            if !seen.insert(key.clone()) {
+                let message = "the key stands twice in the document";
+                self.builder.remarks(vec![Diagnostic::new("input-duplicate-key", key.as_ref(), message)]);
+            }
+        }
+        self.builder.end_of_members(&|key| seen.contains(&Cow::Borrowed(key)));
+        Ok(())
+    }
+}
+
+/// One of the long lists of a document.
+struct Items<'b, 'a, 'c, 'l, 'k> {
+    builder: &'b mut Builder<'a>,
+    context: &'c Context<'l>,
+    key: &'k str,
+}
+
+impl<'de> DeserializeSeed<'de> for Items<'_, 'de, '_, '_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Items<'_, 'de, '_, '_, '_> {
+    fn misplaced(self, node: Node<'de>) {
+        self.builder.misplaced(self.key, &node);
+    }
+}
+
+impl<'de> Visitor<'de> for Items<'_, 'de, '_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let seed = NodeSeed { context: self.context, depth: 2, unbounded: false };
+        let mut index = 0;
+        while let Some(node) = seq.next_element_seed(seed)? {
+            let path = format!("{}[{index}]", self.key);
+            if !self.context.remarks.borrow().is_empty() {
+                self.builder.remarks(self.context.take(&path));
+            }
+            self.builder.item(self.key, &path, &node);
+            index += 1;
+        }
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        self.misplaced(Node::Map(Vec::new()));
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.misplaced(Node::Null);
+        Ok(())
+    }
+    fn visit_bool<E>(self, v: bool) -> Result<(), E> {
+        self.misplaced(Node::Bool(v));
+        Ok(())
+    }
+    fn visit_u64<E>(self, v: u64) -> Result<(), E> {
+        self.misplaced(Node::Number(v as f64));
+        Ok(())
+    }
+    fn visit_i64<E>(self, v: i64) -> Result<(), E> {
+        self.misplaced(Node::Number(v as f64));
+        Ok(())
+    }
+    fn visit_f64<E>(self, v: f64) -> Result<(), E> {
+        self.misplaced(Node::Number(v));
+        Ok(())
+    }
+    fn visit_str<E>(self, v: &str) -> Result<(), E> {
+        self.misplaced(Node::Text(Cow::Owned(v.to_owned())));
+        Ok(())
+    }
+}

@@ -1,0 +1,1 @@
+//! Writing vulnerabilities into a document (VDR).
