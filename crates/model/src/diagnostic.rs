@@ -75,7 +75,8 @@ impl std::error::Error for Diagnostic {}
 
 /// Shortens a value from the input for use in a message: at most 80 characters, no control characters.
 pub fn excerpt(value: &str) -> String {
-    let mut out: String = value.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    let mut out: String =
+        value.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     if value.chars().nth(80).is_some() {
         out.push('…');
     }

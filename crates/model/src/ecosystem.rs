@@ -157,7 +157,8 @@ pub fn release_of(eco: Ecosystem, text: &str) -> String {
         if lower.is_empty() {
             continue;
         }
-        if let Some((_, _, n)) = CODENAMES.iter().find(|(e, c, _)| *e == eco && lower.eq_ignore_ascii_case(c)) {
+        if let Some((_, _, n)) = CODENAMES.iter().find(|(e, c, _)| *e == eco && lower.eq_ignore_ascii_case(c))
+        {
             return (*n).to_owned();
         }
         if lower.chars().any(|c| c.is_ascii_digit()) && word.is_empty() {
@@ -169,8 +170,14 @@ pub fn release_of(eco: Ecosystem, text: &str) -> String {
     let digits = word.trim_start_matches(|c: char| !c.is_ascii_digit());
     let parts: Vec<&str> = digits.split('.').collect();
     let keep = match eco {
-        Ecosystem::Debian | Ecosystem::RedHat | Ecosystem::Rocky | Ecosystem::AlmaLinux | Ecosystem::Oracle
-        | Ecosystem::Fedora | Ecosystem::Amazon | Ecosystem::Mageia => 1,
+        Ecosystem::Debian
+        | Ecosystem::RedHat
+        | Ecosystem::Rocky
+        | Ecosystem::AlmaLinux
+        | Ecosystem::Oracle
+        | Ecosystem::Fedora
+        | Ecosystem::Amazon
+        | Ecosystem::Mageia => 1,
         Ecosystem::Alpine | Ecosystem::Ubuntu | Ecosystem::Photon => 2,
         _ => parts.len(),
     };

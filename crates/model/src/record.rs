@@ -205,7 +205,13 @@ pub struct Versions {
 impl Versions {
     /// An empty statement: nothing is affected, nothing is known to be fixed.
     pub fn new(scheme: Scheme) -> Self {
-        Versions { scheme, default: VersionStatus::Unaffected, entries: Vec::new(), undecidable: None, fixed: Vec::new() }
+        Versions {
+            scheme,
+            default: VersionStatus::Unaffected,
+            entries: Vec::new(),
+            undecidable: None,
+            fixed: Vec::new(),
+        }
     }
 }
 
