@@ -1,0 +1,154 @@
+//! The grammar of the command line, and the way from it to a command and an exit code.
+
+pub mod scan;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use tocsin_model::diagnostic::Diagnostic;
+
+use crate::error::{EXIT_FAULT, EXIT_GATE, EXIT_OK, Error};
+use crate::output::text::plain;
+
+/// Product security: reads SBOMs and vulnerability data and matches them exactly.
+#[derive(Debug, Parser)]
+#[command(name = "tocsin", version, propagate_version = true)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Folder of the data [default: $XDG_DATA_HOME/tocsin, else ~/.local/share/tocsin]
+    #[arg(long, global = true, value_name = "DIR", env = "TOCSIN_DATA_DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Settings file (TOML; the key `data_dir` is read)
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Match an SBOM, a lock file or a folder against the imported intelligence
+    Scan(scan::ScanArgs),
+}
+
+/// How a command that ran to its end came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Fine.
+    Fine,
+    /// A gate the user set did not hold.
+    GateFailed,
+}
+
+impl Global {
+    /// The folder of the data: `--data-dir`, then the settings file, then the XDG base directories.
+    ///
+    /// # Errors
+    /// The settings file cannot be read, or there is no home folder to fall back on.
+    pub fn data_dir(&self) -> Result<PathBuf, Error> {
+        if let Some(dir) = &self.data_dir {
+            return Ok(dir.clone());
+        }
+        if let Some(file) = &self.config
+            && let Some(dir) = configured_dir(file)?
+        {
+            return Ok(dir);
+        }
+        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+        absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|h| h.join(".local/share")))
+            .map(|base| base.join("tocsin"))
+            .ok_or_else(|| Error::Usage("no home folder is known; give --data-dir DIR".to_owned()))
+    }
+}
+
+fn configured_dir(file: &std::path::Path) -> Result<Option<PathBuf>, Error> {
+    #[derive(serde::Deserialize)]
+    struct Settings {
+        data_dir: Option<PathBuf>,
+    }
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|e| Error::io(shown.clone(), e))?;
+    let settings: Settings = toml::from_str(&text)
+        .map_err(|e| Error::Usage(format!("{shown}: the settings file is not valid: {}", e.message())))?;
+    // A relative folder is meant from where the settings file stands, not from where the user stands.
+    Ok(settings.data_dir.map(|d| file.parent().map_or_else(|| d.clone(), |p| p.join(&d))))
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    run(std::env::args_os(), &mut std::io::stdout().lock())
+}
+
+/// Runs one command line; results go to `out`, everything else to stderr.
+pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mut dyn Write) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are results and go to stdout; clap knows which is which.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { EXIT_FAULT } else { EXIT_OK });
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Scan(args) => scan::run(&cli.global, args, out),
+    };
+    let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));
+    match outcome {
+        Ok(Outcome::Fine) => ExitCode::from(EXIT_OK),
+        Ok(Outcome::GateFailed) => ExitCode::from(EXIT_GATE),
+        Err(error) => {
+            if !error.is_broken_pipe() {
+                report(&error);
+            }
+            error.exit_code()
+        }
+    }
+}
+
+fn report(error: &Error) {
+    match error {
+        Error::Input(diagnostics) if !diagnostics.is_empty() => say_all(diagnostics),
+        _ => say(&format!("error: {error}")),
+    }
+}
+
+/// Writes a notice to stderr; a closed stderr is no reason to fail.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", text.lines().map(plain).collect::<Vec<_>>().join("\n"));
+}
+
+/// Writes diagnostics with their remedies to stderr: at most 20 of one code, the rest as a count.
+pub fn say_all(diagnostics: &[Diagnostic]) {
+    const MOST: usize = 20;
+    let mut seen: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for d in diagnostics {
+        let n = seen.entry(d.code).or_default();
+        *n += 1;
+        if *n == 1 && !d.remedy().is_empty() {
+            say(&format!("{d}\n  {}", d.remedy()));
+        } else if *n <= MOST {
+            say(&d.to_string());
+        }
+    }
+    for (code, n) in seen.into_iter().filter(|(_, n)| *n > MOST) {
+        say(&format!("… and {} more of [{code}]", n - MOST));
+    }
+}
+
+/// Whether colour and moving progress may be used on a stream: a terminal, and `NO_COLOR` is not set.
+pub fn lively(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+}

@@ -1,0 +1,10 @@
+//! The command line of Tocsin: reads what to look at, asks the engine, writes the answer.
+//!
+//! Only the result goes to stdout; progress, notices and diagnostics go to stderr.
+
+pub mod cli;
+pub mod error;
+pub mod output;
+pub mod store;
+pub mod target;
+pub mod vex;

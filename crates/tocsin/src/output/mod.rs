@@ -1,0 +1,109 @@
+//! What a scan found, and its writers: one module per format, all from the same borrowed view.
+
+pub mod csv;
+pub mod cyclonedx;
+pub mod json;
+pub mod sarif;
+pub mod table;
+pub mod text;
+
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::cmp::Ordering;
+
+use tocsin_engine::index::Vulnerability;
+use tocsin_engine::matching::Finding;
+use tocsin_model::bom::{Bom, Component};
+use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::finding::{Confidence, Verdict};
+
+/// A finding together with the component it is about.
+#[derive(Debug, Clone, Copy)]
+pub struct Item<'a> {
+    /// The component.
+    pub component: &'a Component,
+    /// What was found.
+    pub finding: &'a Finding,
+    /// Number of the document in the input, for a stable order.
+    pub document: usize,
+}
+
+/// The whole answer of a scan.
+#[derive(Debug)]
+pub struct Scan<'a> {
+    /// The target as the user wrote it.
+    pub target: &'a str,
+    /// The documents that were read.
+    pub documents: &'a [Bom],
+    /// Remarks of readers and of the engine.
+    pub diagnostics: &'a [Diagnostic],
+    /// Findings, sorted by priority.
+    pub findings: Vec<Item<'a>>,
+    /// Findings whose identification was guessed, kept apart; `None` when the user chose a confidence.
+    pub inferred: Option<Vec<Item<'a>>>,
+    /// Whether dismissed candidates and reasons are wanted.
+    pub explain: bool,
+}
+
+impl Scan<'_> {
+    /// How many components were looked at.
+    pub fn components(&self) -> usize {
+        self.documents.iter().map(|b| b.components.len()).sum()
+    }
+
+    /// The findings and, after them, the inferred ones.
+    pub fn all(&self) -> impl Iterator<Item = &Item<'_>> {
+        self.findings.iter().chain(self.inferred.iter().flatten())
+    }
+}
+
+/// Sorts the findings of several documents by priority, then vulnerability id, then place in the input.
+///
+/// The order is the engine's for one document: known exploited first, then score, then EPSS.
+pub fn sort(items: &mut [Item<'_>]) {
+    items.sort_by(|a, b| {
+        priority(&a.finding.vulnerability, &b.finding.vulnerability)
+            .then_with(|| a.finding.vulnerability.id.cmp(&b.finding.vulnerability.id))
+            .then_with(|| (a.document, a.finding.component).cmp(&(b.document, b.finding.component)))
+    });
+}
+
+fn priority(a: &Vulnerability, b: &Vulnerability) -> Ordering {
+    let epss = |v: &Vulnerability| v.epss.map_or(-1.0, |(score, _)| score);
+    b.kev
+        .is_some()
+        .cmp(&a.kev.is_some())
+        .then_with(|| severity_rank(b.severity).cmp(&severity_rank(a.severity)))
+        .then_with(|| b.score.unwrap_or(-1.0).total_cmp(&a.score.unwrap_or(-1.0)))
+        .then_with(|| epss(b).total_cmp(&epss(a)))
+}
+
+/// Rank of a severity word: 4 critical … 1 low, 0 none or unknown.
+pub fn severity_rank(word: &str) -> u8 {
+    match word {
+        "critical" => 4,
+        "high" => 3,
+        "medium" => 2,
+        "low" => 1,
+        _ => 0,
+    }
+}
+
+/// Whether a finding asks for action: affected, or affected under conditions nobody has ruled out.
+pub fn is_open(finding: &Finding) -> bool {
+    matches!(finding.status, Verdict::Affected | Verdict::Conditional)
+}
+
+/// Whether the gate `--fail-on` counts this finding: open, of severity rank `least` or worse, and identified at
+/// least as surely as `confidence`.
+///
+/// Malware always counts as critical: its records carry no score.
+pub fn fails_gate(finding: &Finding, least: u8, confidence: Confidence) -> bool {
+    let rank = if finding.vulnerability.kind == "malware" {
+        4
+    } else {
+        severity_rank(finding.vulnerability.severity)
+    };
+    is_open(finding) && finding.confidence >= confidence && rank >= least
+}

@@ -1,0 +1,17 @@
+//! Tests of the built program: one module per noun.
+
+mod scan;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Runs the program with a data folder of its own.
+pub fn tocsin(data: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tocsin"))
+        .env_remove("TOCSIN_DATA_DIR")
+        .arg("--data-dir")
+        .arg(data)
+        .args(args)
+        .output()
+        .expect("the built program runs")
+}
