@@ -148,14 +148,20 @@ fn match_all(
         min_confidence: args.min_confidence.map_or(Confidence::Inferred, Confidence::from),
         explain: args.explain,
     };
+    let mut notices = 0;
     let mut reports = Vec::with_capacity(input.documents.len());
     for bom in &input.documents {
-        // The document's own statements speak of its own references, so they are applied to it alone; what
-        // the user gives comes later and wins.
-        let all: Vec<VexStatement> = bom.vex.iter().chain(statements).cloned().collect();
-        let Report { findings, diagnostics } = matching::scan(&index, bom, &all, &options)?;
+        // The engine applies the document's own statements first; what the user gives comes later and wins.
+        let Report { findings, diagnostics, informational } =
+            matching::scan(&index, bom, statements, &options)?;
         input.diagnostics.extend(diagnostics);
+        notices += informational.len();
         reports.push(findings);
+    }
+    if notices > 0 {
+        say(&format!(
+            "notice: {notices} notices that are no vulnerabilities (unmaintained, unsound) were left out"
+        ));
     }
     Ok(reports)
 }

@@ -60,7 +60,7 @@ impl Scan<'_> {
 
 /// Sorts the findings of several documents by priority, then vulnerability id, then place in the input.
 ///
-/// The order is the engine's for one document: known exploited first, then score, then EPSS.
+/// The order is the engine's for one document: malware, known exploited, then score, then EPSS.
 pub fn sort(items: &mut [Item<'_>]) {
     items.sort_by(|a, b| {
         priority(&a.finding.vulnerability, &b.finding.vulnerability)
@@ -71,9 +71,9 @@ pub fn sort(items: &mut [Item<'_>]) {
 
 fn priority(a: &Vulnerability, b: &Vulnerability) -> Ordering {
     let epss = |v: &Vulnerability| v.epss.map_or(-1.0, |(score, _)| score);
-    b.kev
-        .is_some()
-        .cmp(&a.kev.is_some())
+    (b.kind == "malware")
+        .cmp(&(a.kind == "malware"))
+        .then_with(|| b.kev.is_some().cmp(&a.kev.is_some()))
         .then_with(|| severity_rank(b.severity).cmp(&severity_rank(a.severity)))
         .then_with(|| b.score.unwrap_or(-1.0).total_cmp(&a.score.unwrap_or(-1.0)))
         .then_with(|| epss(b).total_cmp(&epss(a)))
