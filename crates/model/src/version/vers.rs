@@ -1,0 +1,1 @@
+//! VERS, the version range specifier of package-url.
