@@ -186,3 +186,43 @@ impl Serialize for Word<'_> {
         map.end()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+
+    const CONTRACT: &str = include_str!("../../../../docs/schema/tocsin.scan-1.json");
+
+    fn written(explain: bool, split: bool) -> serde_json::Value {
+        let data = sample::data();
+        let mut scan = data.scan();
+        scan.explain = explain;
+        if !split {
+            scan.inferred = None;
+        }
+        let mut out = Vec::new();
+        write(&mut out, &scan).unwrap();
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn the_output_keeps_its_contract() {
+        let schema = serde_json::from_str(CONTRACT).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for (explain, split) in [(false, true), (true, true), (false, false), (true, false)] {
+            let json = written(explain, split);
+            let faults: Vec<String> = validator.iter_errors(&json).map(|e| e.to_string()).collect();
+            assert!(faults.is_empty(), "{faults:?}");
+            assert_eq!(json.get("inferred").is_some(), split);
+            assert_eq!(json["findings"][0]["evidence"][0].get("reason").is_some(), explain);
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_their_sources_wrote_them() {
+        let json = written(false, true);
+        assert_eq!(json["findings"][0]["vulnerability"]["cvss"][0]["score"].to_string(), "7.5");
+        assert_eq!(json["inferred"].as_array().unwrap().len(), 1);
+    }
+}

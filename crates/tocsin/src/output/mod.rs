@@ -107,3 +107,26 @@ pub fn fails_gate(finding: &Finding, least: u8, confidence: Confidence) -> bool 
     };
     is_open(finding) && finding.confidence >= confidence && rank >= least
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gate_counts_open_findings_of_the_severity_and_confidence() {
+        let data = sample::data();
+        let scan = data.scan();
+        let mut finding = scan.findings[0].finding.clone();
+        assert!(fails_gate(&finding, 3, Confidence::Declared), "high at --fail-on high");
+        assert!(!fails_gate(&finding, 4, Confidence::Declared), "high at --fail-on critical");
+        finding.confidence = Confidence::Inferred;
+        assert!(!fails_gate(&finding, 3, Confidence::Declared), "guessed identity is not gated");
+        assert!(fails_gate(&finding, 3, Confidence::Inferred), "unless asked for");
+        for status in [Verdict::NotAffected, Verdict::Fixed, Verdict::Undecidable] {
+            finding.status = status;
+            assert!(!fails_gate(&finding, 1, Confidence::Inferred), "{status:?} is closed");
+        }
+        finding.status = Verdict::Conditional;
+        assert!(fails_gate(&finding, 1, Confidence::Inferred), "nobody has ruled the condition out");
+    }
+}
