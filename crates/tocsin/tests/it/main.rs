@@ -1,5 +1,6 @@
 //! Tests of the built program: one module per noun.
 
+mod matching;
 mod scan;
 
 use std::path::Path;
