@@ -1,3 +1,7 @@
-//! State: the intelligence store.
-pub mod intel;
+//! State: the intelligence store. The only crate that knows SQL; clock values are handed in by its callers.
+
 pub mod error;
+pub mod intel;
+pub mod platform;
+
+pub use error::{Error, Result};

@@ -1,1 +1,77 @@
-//! Intelligence: records, facts, problems and the index made of them.
+//! Intelligence: records, facts, problems and the index made of them. What others may call is here.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use sqlx::SqlitePool;
+
+use crate::error::{Doing, Error, Result};
+use crate::platform::db;
+
+mod import;
+mod merge;
+mod store;
+pub mod types;
+
+pub use types::*;
+
+/// The store of one data directory. Its methods block; the runtime behind it is its own.
+pub struct Store {
+    pub(crate) runtime: tokio::runtime::Runtime,
+    pub(crate) pool: SqlitePool,
+    pub(crate) dir: PathBuf,
+}
+
+/// xxh3-128 of the bytes of a format, in hexadecimal.
+pub(crate) fn hash(kind: u8, bytes: &[u8]) -> String {
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128_with_seed(bytes, u64::from(kind)))
+}
+
+impl Store {
+    /// Opens the store under `data_dir`, making it where it is missing.
+    ///
+    /// # Errors
+    /// The folder or the database cannot be opened or brought up to date.
+    pub fn open(data_dir: &Path) -> Result<Store> {
+        std::fs::create_dir_all(data_dir).doing("making the data directory")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .doing("starting the runtime")?;
+        let db = runtime.block_on(db::open(&data_dir.join("tocsin.db")))?;
+        let pool = db.get_sqlite_connection_pool().clone();
+        Ok(Store { runtime, pool, dir: data_dir.to_owned() })
+    }
+
+    /// Imports files and folders. `now` (RFC 3339) is when; `progress` is called after each transaction and may
+    /// break off, after which a later import goes on (what is stored is passed over by its hash).
+    ///
+    /// A record that is older by `modified` than the stored one never replaces it and counts as
+    /// [`Counts::older`].
+    ///
+    /// # Errors
+    /// Another import runs; a path or the database cannot be read or written. Bad records are no errors: see
+    /// [`ImportReport`].
+    pub fn import(
+        &self,
+        paths: &[PathBuf],
+        now: &str,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<ImportReport> {
+        let _lock = self.lock()?;
+        import::run(self, paths, now, progress)
+    }
+
+    /// The lock of the one writer, held until dropped.
+    fn lock(&self) -> Result<std::fs::File> {
+        let file = std::fs::File::create(self.dir.join("import.lock")).doing("opening the import lock")?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Error::Conflict("another import is running in this data directory".to_owned()))
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(e).doing("locking the data directory"),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The import pipeline: one thread splits files, rayon parses and packs, the caller's thread writes.
+
+use std::collections::BTreeMap;
+use std::io::BufReader;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use rayon::prelude::*;
+use tocsin_formats::input::Limits;
+use tocsin_formats::intel::{Item, RawKind, RawRecord, parse, split};
+use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::record::RecordState;
+
+use crate::error::{Doing, Result};
+use crate::intel::store::{self, Batch, Prepared, Refused};
+use crate::intel::types::{Counts, ImportReport, Progress};
+use crate::intel::{Store, hash};
+
+/// Records of one transaction, and bytes that end a batch earlier so that memory stays flat.
+const BATCH_ITEMS: usize = 4000;
+const BATCH_BYTES: usize = 16 << 20;
+
+#[derive(Default)]
+struct Chunk {
+    file: String,
+    records: Vec<RawRecord>,
+    batch: Batch,
+    skipped: Vec<String>,
+    items: usize,
+    bytes: usize,
+    files: u64,
+}
+
+/// Imports `paths` (folders in sorted order); see [`Store::import`].
+pub(crate) fn run(
+    store: &Store,
+    paths: &[PathBuf],
+    now: &str,
+    progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<ImportReport> {
+    let files = walk(paths)?;
+    let mut report = ImportReport::default();
+    let mut read = 0u64;
+    std::thread::scope(|scope| {
+        let (to_prepare, chunks) = sync_channel::<Chunk>(2);
+        let (to_write, batches) = sync_channel::<Result<Chunk>>(2);
+        scope.spawn(move || read_files(&files, &to_prepare));
+        scope.spawn(move || prepare_all(store, &chunks, &to_write));
+        // Dropping the receiver (on error or break) ends both threads at their next send.
+        let batches: Receiver<Result<Chunk>> = batches;
+        for chunk in batches {
+            let chunk = chunk?;
+            read += chunk.items as u64;
+            report.files += chunk.files;
+            report.skipped += chunk.skipped.len() as u64;
+            report.skipped_places.extend(chunk.skipped);
+            report.skipped_places.truncate(100);
+            report.problems += chunk.batch.refused.len() as u64;
+            report.diagnostics.extend(chunk.batch.refused.iter().map(|r| r.diagnostic.clone()));
+            let (counts, conflicts) = store.runtime.block_on(store::write(&store.pool, chunk.batch, now))?;
+            for (source, c) in counts {
+                add(report.sources.entry(source).or_default(), &c);
+            }
+            report.problems += conflicts.len() as u64;
+            report.diagnostics.extend(conflicts);
+            report.diagnostics.truncate(100);
+            if progress(&Progress { what: chunk.file, read }).is_break() {
+                report.interrupted = true;
+                break;
+            }
+        }
+        Ok(report)
+    })
+}
+
+fn add(to: &mut Counts, c: &Counts) {
+    to.read += c.read;
+    to.new += c.new;
+    to.changed += c.changed;
+    to.unchanged += c.unchanged;
+    to.older += c.older;
+    to.refused += c.refused;
+}
+
+/// Files under `paths`, folders in sorted order; links inside folders are not followed.
+fn walk(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut out = Vec::new();
+    let mut todo: Vec<PathBuf> = paths.iter().rev().cloned().collect();
+    while let Some(path) = todo.pop() {
+        let what = format!("reading {}", path.display());
+        if std::fs::metadata(&path).doing(&what)?.is_dir() {
+            let mut inner = Vec::new();
+            for entry in std::fs::read_dir(&path).doing(&what)? {
+                let entry = entry.doing(&what)?;
+                if !entry.file_type().doing(&what)?.is_symlink() {
+                    inner.push(entry.path());
+                }
+            }
+            inner.sort();
+            todo.extend(inner.into_iter().rev());
+        } else {
+            out.push(path);
+        }
+    }
+    Ok(out)
+}
+
+fn read_files(files: &[PathBuf], out: &SyncSender<Chunk>) {
+    let mut chunk = Chunk::default();
+    for file in files {
+        let name = file.display().to_string();
+        chunk.files += 1;
+        chunk.file.clone_from(&name);
+        if read_file(file, &name, &mut chunk, out).is_break() {
+            return;
+        }
+    }
+    let _ = out.send(chunk);
+}
+
+fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>) -> ControlFlow<()> {
+    let failed = |chunk: &mut Chunk, diagnostic: Diagnostic| {
+        chunk.batch.refused.push(Refused { diagnostic, bytes: Vec::new() });
+    };
+    let input = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) => {
+            failed(chunk, Diagnostic::new("record-invalid", name, format!("the file cannot be opened: {e}")));
+            return ControlFlow::Continue(());
+        }
+    };
+    let mut gone = false;
+    let mut sink = |item: Item| {
+        chunk.items += 1;
+        match item {
+            Item::Record(r) => {
+                chunk.bytes += r.bytes.len();
+                chunk.records.push(r);
+            }
+            Item::Fact(f) => chunk.batch.facts.push(f),
+            Item::Vex(statements) => {
+                for s in &statements {
+                    let body = vex_json(s);
+                    chunk.bytes += body.len();
+                    chunk.batch.vex.push((hash(255, body.as_bytes()), body));
+                }
+            }
+            Item::Problem(diagnostic, bytes) => {
+                chunk.bytes += bytes.len();
+                chunk.batch.refused.push(Refused { diagnostic, bytes });
+            }
+            Item::Skipped(place) => chunk.skipped.push(place),
+        }
+        if chunk.items >= BATCH_ITEMS * if chunk.records.is_empty() { 5 } else { 1 }
+            || chunk.bytes >= BATCH_BYTES
+        {
+            let file = chunk.file.clone();
+            if out.send(std::mem::take(chunk)).is_err() {
+                gone = true;
+                return ControlFlow::Break(());
+            }
+            chunk.file = file;
+        }
+        ControlFlow::Continue(())
+    };
+    let result = split(name, &mut BufReader::with_capacity(1 << 17, input), &Limits::default(), &mut sink);
+    if let Err(diagnostic) = result {
+        failed(chunk, diagnostic);
+    }
+    if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+fn vex_json(s: &tocsin_model::vex::VexStatement) -> String {
+    let products: Vec<_> = s
+        .products
+        .iter()
+        .map(|p| {
+            serde_json::json!({"identifiers": p.identifiers, "subcomponents": p.subcomponents, "versions": p.versions})
+        })
+        .collect();
+    serde_json::json!({
+        "vulnerability": s.vulnerability, "aliases": s.aliases, "products": products, "status": s.status.as_str(),
+        "justification": s.justification, "statement": s.statement, "timestamp": s.timestamp, "author": s.author,
+        "document": s.document,
+    })
+    .to_string()
+}
+
+fn prepare_all(store: &Store, chunks: &Receiver<Chunk>, out: &SyncSender<Result<Chunk>>) {
+    for mut chunk in chunks {
+        let result = prepare(store, &mut chunk).map(|()| chunk);
+        if out.send(result).is_err() {
+            return;
+        }
+    }
+}
+
+/// Hashes, passes over what is stored already, parses and compresses the rest.
+fn prepare(store: &Store, chunk: &mut Chunk) -> Result<()> {
+    let raw = std::mem::take(&mut chunk.records);
+    let hashes: Vec<String> = raw.par_iter().map(|r| hash(r.kind as u8, &r.bytes)).collect();
+    let refs: Vec<&str> = hashes.iter().map(String::as_str).collect();
+    let known = if refs.is_empty() {
+        Default::default()
+    } else {
+        store.runtime.block_on(store::known_hashes(&store.pool, &refs))?
+    };
+    let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
+    let mut rest = Vec::new();
+    for (r, h) in raw.into_iter().zip(hashes) {
+        if let Some(source) = known.get(&h) {
+            let c = counts.entry(source.clone()).or_default();
+            c.read += 1;
+            c.unchanged += 1;
+        } else {
+            rest.push((r, h));
+        }
+    }
+    let done: Vec<std::result::Result<Prepared, (&'static str, Refused)>> =
+        rest.into_par_iter().map(|(r, h)| prepare_one(r, h)).collect();
+    for one in done {
+        match one {
+            Ok(p) => {
+                counts.entry(p.source.to_owned()).or_default().read += 1;
+                chunk.batch.records.push(p);
+            }
+            Err((source, refused)) => {
+                let c = counts.entry(source.to_owned()).or_default();
+                c.read += 1;
+                c.refused += 1;
+                chunk.batch.refused.push(refused);
+            }
+        }
+    }
+    chunk.batch.counts = counts;
+    Ok(())
+}
+
+/// Where a record counts: OSV records of GitHub apart from the other OSV databases.
+fn source_of(kind: RawKind, id: &str) -> &'static str {
+    match kind {
+        RawKind::Osv if id.starts_with("GHSA-") => "ghsa",
+        RawKind::Osv => "osv",
+        RawKind::Cve => "cve",
+        RawKind::Nvd => "nvd",
+        RawKind::Csaf => "csaf",
+        RawKind::RustSec => "rustsec",
+        RawKind::RubySec => "rubysec",
+        RawKind::FriendsOfPhp => "friendsofphp",
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct CsafHead {
+    document: CsafDocument,
+}
+#[derive(serde::Deserialize)]
+struct CsafDocument {
+    tracking: CsafTracking,
+}
+#[derive(serde::Deserialize)]
+struct CsafTracking {
+    id: String,
+}
+
+fn prepare_one(raw: RawRecord, hash: String) -> std::result::Result<Prepared, (&'static str, Refused)> {
+    let refuse = |diagnostic: Diagnostic, mut bytes: Vec<u8>| {
+        bytes.truncate(64 << 10);
+        (source_of(raw.kind, ""), Refused { diagnostic, bytes })
+    };
+    let records = match parse(raw.kind, &raw.bytes) {
+        Ok((records, _)) => records,
+        Err(d) => return Err(refuse(d.within(&raw.place), raw.bytes)),
+    };
+    let Some(first) = records.first() else {
+        let d = Diagnostic::new("record-invalid", raw.place.clone(), "the document holds no record");
+        return Err(refuse(d, raw.bytes));
+    };
+    let packed = match zstd::bulk::compress(&raw.bytes, 1) {
+        Ok(packed) => packed,
+        Err(e) => {
+            let d =
+                Diagnostic::new("record-invalid", raw.place.clone(), format!("it could not be packed: {e}"));
+            return Err(refuse(d, raw.bytes));
+        }
+    };
+    let csaf = raw.kind == RawKind::Csaf;
+    let tracking = csaf.then(|| serde_json::from_slice::<CsafHead>(&raw.bytes).ok()).flatten();
+    let record_id = tracking.map_or_else(|| first.id.clone(), |head| head.document.tracking.id);
+    let parts = records
+        .iter()
+        .map(|r| {
+            // The parts of one document share its id, which is no id of a flaw where the part has its own.
+            let own = Some(&r.id).filter(|id| !csaf || **id != record_id || r.aliases.is_empty());
+            let mut ids: Vec<String> = Vec::new();
+            for id in own.into_iter().chain(&r.aliases) {
+                if !id.is_empty() && !ids.contains(id) {
+                    ids.push(id.clone());
+                }
+            }
+            ids
+        })
+        .collect();
+    Ok(Prepared {
+        source: source_of(raw.kind, &record_id),
+        kind: i64::from(raw.kind as u8),
+        hash,
+        modified: first.modified.clone(),
+        state: match first.state {
+            RecordState::Published => "published",
+            RecordState::Disputed => "disputed",
+            RecordState::Withdrawn => "withdrawn",
+            RecordState::Rejected => "rejected",
+        },
+        title: first.title.clone(),
+        raw: packed,
+        parts,
+        place: raw.place,
+        record_id,
+    })
+}
