@@ -9,8 +9,12 @@ use crate::error::{Doing, Error, Result};
 use crate::platform::db;
 
 mod import;
+mod index;
 mod merge;
+mod query;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use types::*;
@@ -60,7 +64,28 @@ impl Store {
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<ImportReport> {
         let _lock = self.lock()?;
-        import::run(self, paths, now, progress)
+        let report = import::run(self, paths, now, progress)?;
+        if !report.interrupted {
+            index::build(self, false)?;
+        }
+        Ok(report)
+    }
+
+    /// Builds the index anew from the database.
+    ///
+    /// # Errors
+    /// An import runs, or the index cannot be written.
+    pub fn rebuild_index(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        index::build(self, true)
+    }
+
+    /// Opens the matching index; a missing, foreign or damaged one is built from the database first.
+    ///
+    /// # Errors
+    /// It must be built while an import runs, or it cannot be written.
+    pub fn open_index(&self) -> Result<tocsin_engine::index::Index> {
+        index::open(self)
     }
 
     /// The lock of the one writer, held until dropped.

@@ -34,8 +34,6 @@ pub(crate) struct Refused {
 /// What is written at once.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub file: String,
-    pub items: u64,
     pub records: Vec<Prepared>,
     pub facts: Vec<Fact>,
     /// VEX statements: (hash, JSON).
