@@ -1,6 +1,11 @@
 //! `tocsin scan`: exit codes, streams, and the same bytes for the same input.
 
 use std::fs;
+use std::path::Path;
+
+use tocsin_engine::index::{Group, SegmentBuilder, encode};
+use tocsin_model::ecosystem::Ecosystem;
+use tocsin_model::record::{Affected, Record, Source, Target, VersionEntry, VersionStatus, Versions};
 
 use crate::tocsin;
 
@@ -58,4 +63,66 @@ fn every_format_writes_something_and_output_goes_to_the_file_alone() {
         assert!(out.stdout.is_empty(), "{format}");
         assert!(!fs::read(&file).unwrap().is_empty(), "{format}");
     }
+}
+
+/// Puts an index that holds one critical advisory for django before 2.2.9 into a data folder.
+fn with_advisory(data: &Path) {
+    let mut versions = Versions::new(Ecosystem::Pypi.scheme());
+    versions.entries.push(VersionEntry::range(None, Some("2.2.9".to_owned()), VersionStatus::Affected));
+    let affected = Affected {
+        target: Target::Package {
+            ecosystem: Ecosystem::Pypi,
+            release: String::new(),
+            name: "django".to_owned(),
+            qualifiers: Vec::new(),
+        },
+        source: Source::Osv,
+        versions,
+        symbols: Vec::new(),
+        note: None,
+    };
+    let record = Record {
+        id: "CASE-1".to_owned(),
+        severity_word: Some("HIGH".to_owned()),
+        affected: vec![affected],
+        ..Record::default()
+    };
+    let group = Group { id: record.id.clone(), records: vec![record], ..Group::default() };
+    let mut segment = SegmentBuilder::default();
+    segment.push(encode(&group));
+    fs::create_dir(data.join("index")).unwrap();
+    fs::write(data.join("index/1.seg"), segment.finish()).unwrap();
+}
+
+#[test]
+fn the_gate_exits_with_1_and_the_result_is_written_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    with_advisory(dir.path());
+    let folder = dir.path().join("project");
+    fs::create_dir_all(folder.join("node_modules/x")).unwrap();
+    fs::write(folder.join("bom.json"), BOM).unwrap();
+    fs::write(folder.join("node_modules/x/bom.json"), BOM).unwrap();
+    fs::write(folder.join("other.json"), "{}").unwrap();
+    for (gate, code) in [("high", 1), ("critical", 0)] {
+        let args = ["scan", folder.to_str().unwrap(), "--format", "json", "--fail-on", gate];
+        let out = tocsin(dir.path(), &args);
+        assert_eq!(out.status.code(), Some(code), "{gate}: {}", String::from_utf8_lossy(&out.stderr));
+        let json: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(json["components"], 1, "node_modules is not looked into");
+        assert_eq!(json["findings"][0]["vulnerability"]["id"], "CASE-1");
+        assert_eq!(json["findings"][0]["status"], "affected");
+        assert_eq!(json["findings"][0]["fixed_versions"].as_array().map(Vec::len), Some(0));
+    }
+}
+
+#[test]
+fn a_damaged_index_is_a_fault_and_never_an_empty_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("index")).unwrap();
+    fs::write(dir.path().join("index/1.seg"), "not an index").unwrap();
+    let bom = dir.path().join("bom.json");
+    fs::write(&bom, BOM).unwrap();
+    let out = tocsin(dir.path(), &["scan", bom.to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(out.stdout.is_empty());
 }
