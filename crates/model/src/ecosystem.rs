@@ -39,7 +39,7 @@ ecosystems! {
     RubyGems = 6, "RubyGems", "gem", "", Gem, false;
     Packagist = 7, "Packagist", "composer", "", Composer, false;
     Hex = 8, "Hex", "hex", "", Semver, false;
-    Pub = 9, "Pub", "pub", "", Semver, false;
+    Pub = 9, "Pub", "pub", "", Pub, false;
     Cran = 10, "CRAN", "cran", "", Cran, false;
     Hackage = 11, "Hackage", "hackage", "", Hackage, false;
     Swift = 12, "SwiftURL", "swift", "", Semver, false;

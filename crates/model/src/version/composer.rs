@@ -4,8 +4,8 @@ use super::key::{self, END, Zeros};
 
 const BRANCH: u8 = 0x01;
 const UNKNOWN: u8 = 0x02;
-/// Patch level: above every number.
-const PATCH: u8 = 0xF0;
+/// Patch level: after the release; below every number, since the numbers are padded to four parts.
+const PATCH: u8 = 0x12;
 
 /// Writes the key. `dev-NAME` sorts before all numbers; `1.x-dev` after all of 1; builds (`+…`) do not count.
 pub(super) fn key(s: &[u8], out: &mut Vec<u8>) -> Option<()> {
@@ -67,6 +67,7 @@ fn word(out: &mut Vec<u8>, w: &[u8]) {
         ("patch", PATCH),
         ("pl", PATCH),
         ("p", PATCH),
+        ("post", PATCH),
     ]
     .iter()
     .find(|(name, _)| w.eq_ignore_ascii_case(name.as_bytes()))

@@ -15,7 +15,7 @@ fn split(s: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         Some(_) => return None,
         None => (&b""[..], s),
     };
-    if rest.contains(&b' ') || !rest.iter().any(u8::is_ascii_alphanumeric) {
+    if rest.contains(&b' ') || !rest.iter().any(u8::is_ascii_digit) {
         return None;
     }
     Some(match rest.iter().rposition(|b| *b == b'-') {
