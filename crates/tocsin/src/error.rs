@@ -34,7 +34,7 @@ pub enum Error {
     Index(#[from] tocsin_engine::index::IndexError),
     /// The intelligence store cannot be used.
     #[error("intelligence store: {0}")]
-    Store(String),
+    Store(#[from] tocsin_core::error::Error),
 }
 
 impl Error {

@@ -1,5 +1,6 @@
 //! The grammar of the command line, and the way from it to a command and an exit code.
 
+pub mod db;
 pub mod scan;
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ pub struct Global {
 pub enum Command {
     /// Match an SBOM, a lock file or a folder against the imported intelligence
     Scan(scan::ScanArgs),
+    /// Import and look at vulnerability intelligence
+    Db(db::DbArgs),
 }
 
 /// How a command that ran to its end came out.
@@ -104,6 +107,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
     };
     let outcome = match &cli.command {
         Command::Scan(args) => scan::run(&cli.global, args, out),
+        Command::Db(args) => db::run(&cli.global, args, out),
     };
     let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));
     match outcome {

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use tocsin_engine::index::Index;
 use tocsin_engine::matching::{self, Finding, Options, Report};
 use tocsin_formats::input::ReadOptions;
 use tocsin_model::finding::Confidence;
@@ -110,6 +111,18 @@ impl From<Sureness> for Confidence {
 /// # Errors
 /// The target, a VEX file or the index cannot be read, or the result cannot be written.
 pub fn run(global: &Global, args: &ScanArgs, out: &mut dyn Write) -> Result<Outcome, Error> {
+    run_with(|| store::open_index(&global.data_dir()?), args, out)
+}
+
+/// Runs the command with an index of the caller's; `open` is called once the target is read.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(
+    open: impl FnOnce() -> Result<Option<Index>, Error>,
+    args: &ScanArgs,
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
     let options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
     let mut input = target::read(&args.target, &options)?;
     let mut statements = Vec::new();
@@ -118,7 +131,7 @@ pub fn run(global: &Global, args: &ScanArgs, out: &mut dyn Write) -> Result<Outc
         statements.extend(more);
         input.diagnostics.extend(remarks.into_iter().map(|d| d.within(&file.display().to_string())));
     }
-    let reports = match_all(global, args, &mut input, &statements)?;
+    let reports = match_all(open()?, args, &mut input, &statements)?;
     let scan = gather(args, &input, &reports);
     say_all(scan.diagnostics);
     write(args, &scan, out)?;
@@ -134,14 +147,15 @@ pub fn run(global: &Global, args: &ScanArgs, out: &mut dyn Write) -> Result<Outc
 }
 
 fn match_all(
-    global: &Global,
+    index: Option<Index>,
     args: &ScanArgs,
     input: &mut target::Input,
     statements: &[VexStatement],
 ) -> Result<Vec<Vec<Finding>>, Error> {
-    let data_dir = global.data_dir()?;
-    let Some(index) = store::open_index(&data_dir)? else {
-        say("notice: no vulnerability intelligence was imported yet, so nothing can be found");
+    let Some(index) = index else {
+        say(
+            "notice: no vulnerability intelligence was imported yet, so nothing can be found; import some: tocsin db import PATH",
+        );
         return Ok(Vec::new());
     };
     let options = Options {
