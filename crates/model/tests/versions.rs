@@ -8,7 +8,7 @@ use tocsin_model::version::Scheme;
 
 #[path = "versions/exceptions.rs"]
 mod exceptions;
-use exceptions::EXCEPTIONS;
+use exceptions::{COMPOSER_EXCEPTIONS, EXCEPTIONS};
 
 fn suite(name: &str) -> Option<Vec<u8>> {
     let base = std::env::var_os("TOCSIN_CORPUS").map_or_else(
@@ -238,6 +238,61 @@ fn dtolnay_semver() {
     }
     eprintln!("dtolnay semver: {read} read, {} refused", refused.len());
     assert!(refused.is_empty(), "{refused:?}");
+}
+
+fn lines(name: &str) -> Vec<serde_json::Value> {
+    let Some(bytes) = suite(name) else { return Vec::new() };
+    let text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn holds(op: &str, order: Option<Ordering>) -> Option<bool> {
+    let order = order?;
+    Some(match op {
+        "<" => order.is_lt(),
+        "<=" => order.is_le(),
+        ">" => order.is_gt(),
+        ">=" => order.is_ge(),
+        "!=" | "<>" => order.is_ne(),
+        _ => order.is_eq(),
+    })
+}
+
+/// dtolnay's crate orders builds; SemVer section 10 ignores them, so those lines are left out.
+#[test]
+fn dtolnay_comparisons() {
+    for row in lines("dtolnay-semver.jsonl.zst").iter().filter(|r| r["kind"] == "cmp") {
+        let (a, b) = (row["a"].as_str().unwrap(), row["b"].as_str().unwrap());
+        if !a.contains('+') && !b.contains('+') {
+            let got = holds(row["op"].as_str().unwrap(), Scheme::Semver.compare(a, b));
+            assert_eq!(got, Some(true), "{row}");
+        }
+    }
+}
+
+#[test]
+fn composer_semver() {
+    let (mut right, mut wrong) = (0, Vec::new());
+    for row in lines("composer-semver.jsonl.zst") {
+        let cell = |i: usize| row["row"][i].as_str().unwrap_or_default();
+        let ok = match row["provider"].as_str() {
+            Some("compareProvider") => {
+                holds(cell(1), Scheme::Composer.compare(cell(0), cell(2))) == row["row"][3].as_bool()
+            }
+            Some("successfulNormalizedVersions") => {
+                Scheme::Composer.compare(cell(0), cell(1)) == Some(Ordering::Equal)
+            }
+            _ => continue,
+        };
+        let listed = COMPOSER_EXCEPTIONS.contains(&cell(0));
+        if ok && !listed {
+            right += 1;
+        } else if ok || !listed {
+            wrong.push(row["row"].to_string());
+        }
+    }
+    eprintln!("composer: {right} right, {} wrong", wrong.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Prints what a key costs; no assertion, since machines differ.

@@ -22,11 +22,14 @@ const NAMESPACE: &str = "http://cyclonedx.org/schema/bom/";
 const LISTS: &[(&str, &str)] = &[
     ("advisories", "advisory"),
     ("affects", "target"),
+    ("ancestors", "component"),
     ("authors", "author"),
+    ("citations", "citation"),
     ("commits", "commit"),
     ("components", "component"),
     ("cwes", "cwe"),
     ("dependencies", "dependency"),
+    ("descendants", "component"),
     ("externalReferences", "reference"),
     ("hashes", "hash"),
     ("licenses", ""),
@@ -40,6 +43,7 @@ const LISTS: &[(&str, &str)] = &[
     ("responses", "response"),
     ("services", "service"),
     ("tools", "tool"),
+    ("variants", "component"),
     ("versions", "version"),
     ("vulnerabilities", "vulnerability"),
 ];
@@ -266,8 +270,12 @@ fn node_of<'a>(frame: Frame<'a>, context: &Context<'_>) -> Node<'a> {
         // 1.5 and later: `tools` may hold components and services instead of tools.
         let items_only = members.iter().all(|(k, _)| item.is_empty() || k == item);
         if items_only {
-            let wrap =
-                |(k, v): (Cow<'a, str>, Node<'a>)| if item.is_empty() { Node::Map(vec![(k, v)]) } else { v };
+            let wrap = |(k, v): (Cow<'a, str>, Node<'a>)| match v {
+                // 1.7: an expression with details has it in an attribute, as JSON has it in a member.
+                Node::Map(inner) if k == "expression-detailed" => Node::Map(inner),
+                v if item.is_empty() => Node::Map(vec![(k, v)]),
+                v => v,
+            };
             return Node::List(members.into_iter().map(wrap).collect());
         }
         // Anything else in a list is not of it; strict mode sees that the list is none.

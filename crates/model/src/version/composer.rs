@@ -9,7 +9,7 @@ const PATCH: u8 = 0x12;
 
 /// Writes the key. `dev-NAME` sorts before all numbers; `1.x-dev` after all of 1; builds (`+…`) do not count.
 pub(super) fn key(s: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if let [b'd', b'e', b'v', b'-', name @ ..] = s {
+    if let [b'd' | b'D', b'e' | b'E', b'v' | b'V', b'-', name @ ..] = s {
         if name.is_empty() {
             return None;
         }

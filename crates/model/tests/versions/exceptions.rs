@@ -283,3 +283,12 @@ pub const EXCEPTIONS: &[(&str, &str)] = &[
     ("vers/conan 1.2.2 < 1.3.*", CONAN_INVALID),
     ("vers/conan a.b.c < b.c", CONAN_INVALID),
 ];
+
+/// Composer's rows not followed: a bare branch name, and words of `require` lines (`as`, `@stable`) around one.
+pub const COMPOSER_EXCEPTIONS: &[&str] = &[
+    "master",
+    "dev-master as 1.0.0",
+    "dev-load-varnish-only-when-used as ^2.0",
+    "dev-load-varnish-only-when-used@dev as ^2.0@dev",
+    "dev-load-varnish-only-when-used@stable",
+];
