@@ -152,10 +152,20 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
 }
 
 fn english(list: &[Description]) -> String {
-    list.iter().find(|d| d.lang.starts_with("en")).or(list.first()).map(|d| d.value.clone()).unwrap_or_default()
+    list.iter()
+        .find(|d| d.lang.starts_with("en"))
+        .or(list.first())
+        .map(|d| d.value.clone())
+        .unwrap_or_default()
 }
 
-fn container(c: Container, source: Source, path: &str, record: &mut Record, diagnostics: &mut Vec<Diagnostic>) {
+fn container(
+    c: Container,
+    source: Source,
+    path: &str,
+    record: &mut Record,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let by = c.provider_metadata.short_name;
     for m in &c.metrics {
         for key in ["cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0"] {
@@ -169,7 +179,11 @@ fn container(c: Container, source: Source, path: &str, record: &mut Record, diag
         }
     }
     for d in c.problem_types.iter().flat_map(|p| &p.descriptions) {
-        let told = if d.cwe_id.is_empty() { d.description.split([' ', ':']).next().unwrap_or("") } else { &d.cwe_id };
+        let told = if d.cwe_id.is_empty() {
+            d.description.split([' ', ':']).next().unwrap_or("")
+        } else {
+            &d.cwe_id
+        };
         if told.starts_with("CWE-") && !record.cwes.iter().any(|c| c == told) {
             record.cwes.push(told.to_owned());
         }
@@ -235,13 +249,21 @@ fn told(text: &str) -> bool {
     !matches!(text.trim().to_ascii_lowercase().as_str(), "" | "n/a" | "unspecified" | "unknown" | "-")
 }
 
-fn product(p: Product, source: Source, path: &str, out: &mut Vec<Affected>, diagnostics: &mut Vec<Diagnostic>) {
+fn product(
+    p: Product,
+    source: Source,
+    path: &str,
+    out: &mut Vec<Affected>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let mut targets = Vec::new();
     let mut eco = None;
     if let Ok(purl) = Purl::parse(&p.package_url) {
         let known = tocsin_model::ecosystem::ALL.iter().copied().find(|e| {
             let (ty, ns) = e.purl_type();
-            *e != Ecosystem::Drupal && ty == purl.ty && (ns.is_empty() || purl.namespace.as_deref() == Some(ns))
+            *e != Ecosystem::Drupal
+                && ty == purl.ty
+                && (ns.is_empty() || purl.namespace.as_deref() == Some(ns))
         });
         let joined = |sep: &str| match &purl.namespace {
             Some(ns) if !ns.is_empty() => format!("{ns}{sep}{}", purl.name),
@@ -259,7 +281,9 @@ fn product(p: Product, source: Source, path: &str, out: &mut Vec<Affected>, diag
             }
             None => Target::OtherPurl(Box::new(Purl { version: None, ..purl })),
         });
-    } else if told(&p.package_name) && let Some(e) = collection(&p.collection_url.to_ascii_lowercase()) {
+    } else if told(&p.package_name)
+        && let Some(e) = collection(&p.collection_url.to_ascii_lowercase())
+    {
         eco = Some(e);
         targets.push(package(e, &p.package_name));
     }
@@ -289,12 +313,23 @@ fn product(p: Product, source: Source, path: &str, out: &mut Vec<Affected>, diag
     let note = (!p.platforms.is_empty()).then(|| format!("platforms: {}", p.platforms.join(", ")));
     targets.dedup();
     for target in targets {
-        out.push(Affected { target, source, versions: versions.clone(), symbols: symbols.clone(), note: note.clone() });
+        out.push(Affected {
+            target,
+            source,
+            versions: versions.clone(),
+            symbols: symbols.clone(),
+            note: note.clone(),
+        });
     }
 }
 
 fn package(ecosystem: Ecosystem, name: &str) -> Target {
-    Target::Package { ecosystem, release: String::new(), name: ecosystem.normalise_name(name), qualifiers: vec![] }
+    Target::Package {
+        ecosystem,
+        release: String::new(),
+        name: ecosystem.normalise_name(name),
+        qualifiers: vec![],
+    }
 }
 
 fn status(text: &str) -> VersionStatus {
@@ -307,7 +342,12 @@ fn status(text: &str) -> VersionStatus {
 
 /// The version statement (CVE schema, `product.versions`): exact entries, ranges, changes inside ranges.
 fn versions(p: &Product, eco: Option<Ecosystem>, kernel: bool) -> Versions {
-    let kind = p.versions.iter().map(|v| v.version_type.as_str()).find(|t| !t.is_empty() && *t != "git").unwrap_or("");
+    let kind = p
+        .versions
+        .iter()
+        .map(|v| v.version_type.as_str())
+        .find(|t| !t.is_empty() && *t != "git")
+        .unwrap_or("");
     let scheme = match (eco, kernel) {
         (Some(e), _) => e.scheme(),
         (None, true) => Scheme::Kernel,
@@ -342,9 +382,13 @@ fn exact(v: &Version, out: &mut Versions) {
         "*" => out.entries.push(VersionEntry::range(None, None, status(&v.status))),
         "" | "-" => {}
         t if !told(t) => {}
-        t if t.contains(['<', '>', ',']) || t.contains(" through ") || t.contains(" and ") => prose(t, v, out),
+        t if t.contains(['<', '>', ',']) || t.contains(" through ") || t.contains(" and ") => {
+            prose(t, v, out)
+        }
         t => match series(t) {
-            Some((low, high)) => out.entries.push(VersionEntry::range(Some(low), Some(high), status(&v.status))),
+            Some((low, high)) => {
+                out.entries.push(VersionEntry::range(Some(low), Some(high), status(&v.status)))
+            }
             None => out.entries.push(VersionEntry::exact(t, status(&v.status))),
         },
     }
@@ -354,7 +398,8 @@ fn exact(v: &Version, out: &mut Versions) {
 fn prose(text: &str, v: &Version, out: &mut Versions) {
     let mut e = VersionEntry::range(None, None, status(&v.status));
     for part in text.split(',').map(str::trim) {
-        let (op, version) = part.split_at(part.find(|c| !matches!(c, '<' | '>' | '=' | ' ')).unwrap_or(part.len()));
+        let (op, version) =
+            part.split_at(part.find(|c| !matches!(c, '<' | '>' | '=' | ' ')).unwrap_or(part.len()));
         let version = version.trim();
         let readable = !version.is_empty() && !version.contains(char::is_whitespace);
         match op.trim() {
@@ -408,7 +453,10 @@ fn range(v: &Version, out: &mut Versions) {
         from = Some(change.at.clone());
         state = status(&change.status);
     }
-    if state == VersionStatus::Affected && !closed && let Some(h) = &high {
+    if state == VersionStatus::Affected
+        && !closed
+        && let Some(h) = &high
+    {
         out.fixed.push(h.clone());
     }
     out.entries.push(VersionEntry { low: from, low_open: false, high, high_closed: closed, status: state });

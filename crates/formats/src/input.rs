@@ -162,9 +162,8 @@ fn unwrap_at<'a>(
     }
     let packed = bytes.len() as u64;
     let result = match kind {
-        Wrapping::Gzip => {
-            inflate(place, packed, flate2::read::MultiGzDecoder::new(&*bytes), limits).map(|b| vec![(inner(place), b)])
-        }
+        Wrapping::Gzip => inflate(place, packed, flate2::read::MultiGzDecoder::new(&*bytes), limits)
+            .map(|b| vec![(inner(place), b)]),
         Wrapping::Zstd => zstd::stream::read::Decoder::new(&*bytes)
             .map_err(|e| unpack_error(place, &e))
             .and_then(|r| inflate(place, packed, r, limits))
@@ -212,11 +211,16 @@ fn zip_entries(place: &str, bytes: &[u8], limits: &Limits, left: &mut u64) -> Re
         if !file.is_file() {
             continue;
         }
-        let (name, packed) = (format!("{place}!{}", String::from_utf8_lossy(file.name_raw())), file.compressed_size());
+        let (name, packed) =
+            (format!("{place}!{}", String::from_utf8_lossy(file.name_raw())), file.compressed_size());
         let bytes = inflate(&name, packed, file, limits)?;
         total += bytes.len() as u64;
         if total > limits.document_bytes {
-            return Err(Diagnostic::new("limit-size", place, "limit: document size passed by the archive's files"));
+            return Err(Diagnostic::new(
+                "limit-size",
+                place,
+                "limit: document size passed by the archive's files",
+            ));
         }
         files.push((name, bytes));
     }
@@ -235,7 +239,9 @@ fn tar_entries(place: &str, bytes: &[u8], limits: &Limits, left: &mut u64) -> Re
         }
         let name = format!("{place}!{}", String::from_utf8_lossy(&entry.path_bytes()));
         let mut out = Vec::new();
-        Bounded::new(&mut entry, limits.document_bytes, "document size").read_to_end(&mut out).map_err(bad)?;
+        Bounded::new(&mut entry, limits.document_bytes, "document size")
+            .read_to_end(&mut out)
+            .map_err(bad)?;
         files.push((name, out));
     }
     Ok(files)

@@ -180,7 +180,10 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     };
     let tagged = |t: &str| cve.cve_tags.iter().flat_map(|c| &c.tags).any(|x| x == t);
     let start = record.description.trim_start();
-    if cve.vuln_status == "Rejected" || start.starts_with("Rejected reason") || start.starts_with("** REJECT **") {
+    if cve.vuln_status == "Rejected"
+        || start.starts_with("Rejected reason")
+        || start.starts_with("** REJECT **")
+    {
         record.state = RecordState::Rejected;
     } else if tagged("disputed") || start.starts_with("** DISPUTED **") {
         record.state = RecordState::Disputed;
@@ -215,11 +218,20 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
 }
 
 fn english(list: &[Lang]) -> String {
-    list.iter().find(|d| d.lang.starts_with("en")).or(list.first()).map(|d| d.value.clone()).unwrap_or_default()
+    list.iter()
+        .find(|d| d.lang.starts_with("en"))
+        .or(list.first())
+        .map(|d| d.value.clone())
+        .unwrap_or_default()
 }
 
 fn scores(m: Metrics, impact: Impact, record: &mut Record) {
-    let all = m.cvss_metric_v40.into_iter().chain(m.cvss_metric_v31).chain(m.cvss_metric_v30).chain(m.cvss_metric_v2);
+    let all = m
+        .cvss_metric_v40
+        .into_iter()
+        .chain(m.cvss_metric_v31)
+        .chain(m.cvss_metric_v30)
+        .chain(m.cvss_metric_v2);
     let feed = [impact.base_metric_v3.map(|m| m.cvss_v3), impact.base_metric_v2.map(|m| m.cvss_v2)];
     let feed = feed.into_iter().flatten().map(|v| ("nvd@nist.gov".to_owned(), v.vector_string));
     for (by, vector) in all.map(|m| (m.source, m.cvss_data.vector_string)).chain(feed) {
@@ -253,7 +265,11 @@ fn from_feed(node: ConfigNode) -> Config {
 }
 
 /// Reads a configuration; criteria that are no CPE names are set aside with a diagnostic.
-pub(crate) fn configuration(c: Config, path: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<Configuration> {
+pub(crate) fn configuration(
+    c: Config,
+    path: &str,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Configuration> {
     let and = |op: &str| op.eq_ignore_ascii_case("AND");
     let mut out = Configuration { and: and(&c.operator), negate: c.negate, nodes: Vec::new() };
     for (n, node) in c.nodes.into_iter().enumerate() {
@@ -263,7 +279,11 @@ pub(crate) fn configuration(c: Config, path: &str, diagnostics: &mut Vec<Diagnos
                 Ok(cpe) => cpe,
                 Err(e) => {
                     let place = format!("{path}.nodes[{n}].cpeMatch[{k}]");
-                    diagnostics.push(Diagnostic::new("cpe-invalid", place, format!("{}: {e}", excerpt(&m.criteria))));
+                    diagnostics.push(Diagnostic::new(
+                        "cpe-invalid",
+                        place,
+                        format!("{}: {e}", excerpt(&m.criteria)),
+                    ));
                     continue;
                 }
             };

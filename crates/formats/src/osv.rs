@@ -178,7 +178,8 @@ fn build(osv: Osv<'_>) -> (Vec<Record>, Vec<Diagnostic>) {
 }
 
 fn cwes(s: &Specific, out: &mut Vec<String>) {
-    let objects = s.cwes.iter().flatten().filter_map(|v| v.get("cweId").or(Some(v))?.as_str().map(str::to_owned));
+    let objects =
+        s.cwes.iter().flatten().filter_map(|v| v.get("cweId").or(Some(v))?.as_str().map(str::to_owned));
     for c in s.cwe_ids.iter().flatten().cloned().chain(objects) {
         if c.starts_with("CWE-") && !out.contains(&c) {
             out.push(c);
@@ -236,7 +237,13 @@ fn one(id: &str, p: Package) -> Result<Affected, String> {
     .flatten()
     .next();
     let symbols = p.ecosystem_specific.as_ref().map(symbols).unwrap_or_default();
-    Ok(Affected { target, source: source(id, eco), versions, symbols, note: note.map(|u| format!("urgency: {u}")) })
+    Ok(Affected {
+        target,
+        source: source(id, eco),
+        versions,
+        symbols,
+        note: note.map(|u| format!("urgency: {u}")),
+    })
 }
 
 /// Vulnerable functions: Go `imports[].symbols` with their path, RustSec `affects.functions`.
@@ -285,7 +292,11 @@ fn intervals(events: Vec<Event>, last_known: Option<&str>, versions: &mut Versio
             Kind::Fixed => {
                 if let Some(low) = open.take() {
                     if v != "0" {
-                        versions.entries.push(VersionEntry::range(low, Some(v.clone()), VersionStatus::Affected));
+                        versions.entries.push(VersionEntry::range(
+                            low,
+                            Some(v.clone()),
+                            VersionStatus::Affected,
+                        ));
                         versions.fixed.push(v);
                     }
                 } else if v != "0" && !versions.fixed.contains(&v) {

@@ -245,9 +245,6 @@ fn source_of(kind: RawKind, id: &str) -> &'static str {
         RawKind::Cve => "cve",
         RawKind::Nvd => "nvd",
         RawKind::Csaf => "csaf",
-        RawKind::RustSec => "rustsec",
-        RawKind::RubySec => "rubysec",
-        RawKind::FriendsOfPhp => "friendsofphp",
     }
 }
 

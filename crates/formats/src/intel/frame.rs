@@ -1,0 +1,188 @@
+//! Cuts single JSON values out of a stream without building them: only strings and brackets are followed.
+
+use std::io;
+
+use super::bytes::Bytes;
+
+/// Deepest nesting that is followed; deeper is damage or an attack, and no record format comes near it.
+const DEPTH: usize = 512;
+
+/// How a value ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its brackets close.
+    Whole,
+    /// The input ended inside, or brackets do not pair.
+    Damaged,
+    /// More than the limit; what was passed over after it is lost.
+    TooLong,
+    /// Nested too deeply.
+    TooDeep,
+}
+
+/// Follows strings and brackets over pieces of text.
+#[derive(Default)]
+pub(super) struct Follower {
+    open: Vec<u8>,
+    in_string: bool,
+    escaped: bool,
+}
+
+/// What [`Follower::feed`] met.
+enum Step {
+    Inside,
+    Ended(usize),
+    Mismatch(usize),
+    TooDeep(usize),
+}
+
+impl Follower {
+    fn feed(&mut self, bytes: &[u8]) -> Step {
+        let mut i = 0;
+        while let Some(&b) = bytes.get(i) {
+            i += 1;
+            if self.in_string {
+                if self.escaped {
+                    self.escaped = false;
+                } else if b == b'\\' {
+                    self.escaped = true;
+                } else if b == b'"' {
+                    self.in_string = false;
+                }
+                continue;
+            }
+            match b {
+                b'"' => self.in_string = true,
+                b'{' | b'[' => {
+                    if self.open.len() >= DEPTH {
+                        return Step::TooDeep(i);
+                    }
+                    self.open.push(b);
+                }
+                b'}' | b']' => {
+                    let opener = if b == b'}' { b'{' } else { b'[' };
+                    if self.open.pop() != Some(opener) {
+                        return Step::Mismatch(i);
+                    }
+                    if self.open.is_empty() {
+                        return Step::Ended(i);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Step::Inside
+    }
+}
+
+/// Whether `bytes` are one object or list whose strings and brackets close, with white space around.
+pub(super) fn is_whole(bytes: &[u8]) -> bool {
+    let bytes = bytes.trim_ascii();
+    matches!(bytes.first(), Some(b'{' | b'['))
+        && matches!(Follower::default().feed(bytes), Step::Ended(n) if n == bytes.len())
+}
+
+/// Appends the object or list that begins at the next byte to `out`.
+pub(super) fn value(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io::Result<End> {
+    let mut follower = Follower::default();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut too_long = false;
+    loop {
+        let piece = input.fill()?;
+        if piece.is_empty() {
+            return Ok(if too_long { End::TooLong } else { End::Damaged });
+        }
+        let step = follower.feed(piece);
+        let used = match step {
+            Step::Inside => piece.len(),
+            Step::Ended(n) | Step::Mismatch(n) | Step::TooDeep(n) => n,
+        };
+        if out.len() + used > limit {
+            too_long = true;
+        } else {
+            out.extend_from_slice(piece.get(..used).unwrap_or_default());
+        }
+        input.consume(used);
+        match step {
+            Step::Inside => {}
+            Step::Ended(_) if too_long => return Ok(End::TooLong),
+            Step::Ended(_) => return Ok(End::Whole),
+            Step::Mismatch(_) => return Ok(End::Damaged),
+            Step::TooDeep(_) => return Ok(End::TooDeep),
+        }
+    }
+}
+
+/// Appends the next line without its end to `out`; [`End::Damaged`]: there is none left.
+pub(super) fn line(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io::Result<End> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (mut any, mut too_long) = (false, false);
+    loop {
+        let piece = input.fill()?;
+        if piece.is_empty() && !any {
+            return Ok(End::Damaged);
+        }
+        let stop = piece.iter().position(|b| *b == b'\n');
+        let text = piece.get(..stop.unwrap_or(piece.len())).unwrap_or_default();
+        let last = piece.is_empty() || stop.is_some();
+        if out.len() + text.len() > limit {
+            too_long = true;
+        } else {
+            out.extend_from_slice(text);
+        }
+        let used = text.len() + usize::from(stop.is_some());
+        input.consume(used);
+        any = true;
+        if last {
+            return Ok(if too_long { End::TooLong } else { End::Whole });
+        }
+    }
+}
+
+/// Calls `see` with each key of the outermost object of `bytes` and the text from its value on, until it
+/// answers `false`. Text that is no object has no keys.
+pub(super) fn keys<'a>(bytes: &'a [u8], mut see: impl FnMut(&'a [u8], &'a [u8]) -> bool) {
+    let (mut depth, mut i) = (0_usize, 0_usize);
+    let mut before_key = false;
+    while let Some(&b) = bytes.get(i) {
+        i += 1;
+        match b {
+            b'{' | b'[' => {
+                if depth == 0 && b == b'[' {
+                    return;
+                }
+                depth += 1;
+                before_key = depth == 1;
+            }
+            b'}' | b']' => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return;
+                }
+            }
+            b',' => before_key = depth == 1,
+            b'"' => {
+                let start = i;
+                loop {
+                    match bytes.get(i) {
+                        None => return,
+                        Some(b'\\') => i += 2,
+                        Some(b'"') => break,
+                        Some(_) => i += 1,
+                    }
+                }
+                let key = bytes.get(start..i).unwrap_or_default();
+                i += 1;
+                if before_key {
+                    before_key = false;
+                    let rest = bytes.get(i..).unwrap_or_default().trim_ascii_start();
+                    let Some(rest) = rest.strip_prefix(b":") else { continue };
+                    if !see(key, rest.trim_ascii_start()) {
+                        return;
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One entrance for vulnerability intelligence: recognise by content, split into records, parse each.
+//!
+//! Splitting and parsing are apart so that a stored record's bytes can be parsed again at any time.
+
+mod bytes;
+mod frame;
+mod shape;
+
+use std::io::Read;
+use std::ops::ControlFlow;
+
+use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::record::{Fact, Record};
+use tocsin_model::vex::VexStatement;
+
+use crate::input::{Bounded, Limits, ReadOptions, Wrapping, unpack_error, wrapping};
+use crate::{csaf, cve, cyclonedx, exploitation, nvd, openvex, osv};
+use bytes::Bytes;
+use shape::Shape;
+
+/// The format of one stored record's bytes. Numbers are stored in the database: never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RawKind {
+    /// One OSV record, JSON (or YAML as PyPA and OSS-Fuzz keep it).
+    Osv = 0,
+    /// One CVE record 5.x.
+    Cve = 1,
+    /// One NVD CVE item: API 2.0 (`{"cve":…}` or the inner object) or feed 1.1.
+    Nvd = 2,
+    /// One CSAF 2.x document.
+    Csaf = 3,
+}
+
+/// One record cut out of the input.
+#[derive(Debug, Clone)]
+pub struct RawRecord {
+    /// Its format.
+    pub kind: RawKind,
+    /// Its bytes as they stood in the input.
+    pub bytes: Vec<u8>,
+    /// Where it stood: `file.zip!GHSA-….json`, `feed.json.gz vulnerabilities[17]`.
+    pub place: String,
+}
+
+/// What splitting an input yields.
+#[derive(Debug)]
+pub enum Item {
+    /// A record to be parsed with [`parse`].
+    Record(RawRecord),
+    /// An exploitation fact or catalogue entry.
+    Fact(Fact),
+    /// VEX statements of a document (OpenVEX, CycloneDX VEX) that is no advisory.
+    Vex(Vec<VexStatement>),
+    /// A part that could not be read; `bytes` (at most 64 KiB) are kept for inspection.
+    Problem(Diagnostic, Vec<u8>),
+    /// A file that is of no known format, with its place.
+    Skipped(String),
+}
+
+/// Reads `input` (a file called `name`) as a stream through gz, zst, zip, tar, recognises what it is by
+/// content, and hands every record to `sink` in the order of the input until `sink` breaks.
+///
+/// # Errors
+/// The input itself could not be read further (truncated archive, limit passed); what came before was handed on.
+pub fn split(
+    name: &str,
+    input: &mut dyn Read,
+    limits: &Limits,
+    sink: &mut dyn FnMut(Item) -> ControlFlow<()>,
+) -> Result<(), Diagnostic> {
+    let mut splitter = Splitter { limits, sink, entries: limits.entries, stopped: false };
+    splitter.stream(name, input, 0)
+}
+
+/// Parses one record's bytes; a CSAF document gives one record per vulnerability.
+///
+/// # Errors
+/// The record breaks its format so far that it is unusable.
+pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic> {
+    match kind {
+        RawKind::Osv => osv::parse(bytes),
+        RawKind::Cve => cve::parse(bytes),
+        RawKind::Nvd => nvd::parse(bytes),
+        RawKind::Csaf => csaf::parse(bytes),
+    }
+}
+
+/// Bytes of a damaged part that are kept for inspection.
+const KEPT: usize = 64 << 10;
+/// Bytes that recognition looks at.
+const HEAD: usize = 64 << 10;
+
+struct Splitter<'a> {
+    limits: &'a Limits,
+    sink: &'a mut dyn FnMut(Item) -> ControlFlow<()>,
+    entries: u64,
+    stopped: bool,
+}
+
+impl Splitter<'_> {
+    fn put(&mut self, item: Item) {
+        if !self.stopped {
+            self.stopped = (self.sink)(item).is_break();
+        }
+    }
+
+    fn problem(&mut self, code: &'static str, place: String, message: impl Into<String>, bytes: &[u8]) {
+        let kept = bytes.get(..KEPT).unwrap_or(bytes).to_vec();
+        self.put(Item::Problem(Diagnostic::new(code, place, message), kept));
+    }
+
+    /// One stream: unwraps it, or cuts it into records.
+    fn stream(&mut self, place: &str, input: &mut dyn Read, depth: u32) -> Result<(), Diagnostic> {
+        let mut bytes = Bytes::new(input);
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let Some(kind) = wrapping(bytes.peek(512).map_err(failed)?) else {
+            return self.content(place, &mut bytes);
+        };
+        if depth >= self.limits.wrappings {
+            let what = format!("limit: {} wrappings inside one another", self.limits.wrappings);
+            return Err(Diagnostic::new("limit-depth", place, what));
+        }
+        let most = self.limits.archive_bytes;
+        match kind {
+            Wrapping::Gzip => {
+                let mut inside = Bounded::new(flate2::read::MultiGzDecoder::new(bytes), most, "archive size");
+                self.stream(place, &mut inside, depth + 1)
+            }
+            Wrapping::Zstd => {
+                let decoder = zstd::stream::read::Decoder::new(bytes).map_err(failed)?;
+                self.stream(place, &mut Bounded::new(decoder, most, "archive size"), depth + 1)
+            }
+            Wrapping::Tar => self.tar(place, bytes, depth),
+            Wrapping::Zip => self.zip(place, bytes, depth),
+        }
+    }
+
+    fn entry(&mut self, place: &str) -> Result<(), Diagnostic> {
+        self.entries = self.entries.checked_sub(1).ok_or_else(|| {
+            Diagnostic::new(
+                "limit-entries",
+                place,
+                format!("limit: {} entries in one archive", self.limits.entries),
+            )
+        })?;
+        Ok(())
+    }
+
+    /// What goes wrong inside one file of an archive is a problem of that file alone.
+    fn file(&mut self, place: String, input: &mut dyn Read, depth: u32) {
+        if let Err(d) = self.stream(&place, input, depth + 1) {
+            self.put(Item::Problem(d, Vec::new()));
+        }
+    }
+
+    fn tar(&mut self, place: &str, bytes: Bytes<'_>, depth: u32) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let mut archive = tar::Archive::new(bytes);
+        for entry in archive.entries().map_err(failed)? {
+            let mut entry = entry.map_err(failed)?;
+            self.entry(place)?;
+            if self.stopped {
+                return Ok(());
+            }
+            if entry.header().entry_type().is_file() {
+                let inner = format!("{place}!{}", String::from_utf8_lossy(&entry.path_bytes()));
+                self.file(inner, &mut entry, depth);
+            }
+        }
+        Ok(())
+    }
+
+    /// A zip's directory stands at its end, so the archive is spooled to a temporary file first.
+    fn zip(&mut self, place: &str, mut bytes: Bytes<'_>, depth: u32) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let mut spool = tempfile::tempfile().map_err(failed)?;
+        let mut bounded = Bounded::new(&mut bytes, self.limits.archive_bytes, "archive size");
+        std::io::copy(&mut bounded, &mut spool).map_err(failed)?;
+        let bad = |e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
+        let mut archive = zip::ZipArchive::new(spool).map_err(bad)?;
+        let mut order: Vec<(String, usize)> = Vec::new();
+        for n in 0..archive.len() {
+            let file = archive.by_index_raw(n).map_err(bad)?;
+            if file.is_file() {
+                order.push((String::from_utf8_lossy(file.name_raw()).into_owned(), n));
+            }
+        }
+        for (name, n) in order {
+            self.entry(place)?;
+            if self.stopped {
+                return Ok(());
+            }
+            let file = archive.by_index(n).map_err(bad)?;
+            let most = file.compressed_size().saturating_mul(self.limits.expansion_ratio).max(64 << 20);
+            let mut file = Bounded::new(file, most, "expansion ratio of an archive");
+            self.file(format!("{place}!{name}"), &mut file, depth);
+        }
+        Ok(())
+    }
+
+    /// Content that is no archive.
+    fn content(&mut self, place: &str, bytes: &mut Bytes<'_>) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        if bytes.peek(3).map_err(failed)? == b"\xef\xbb\xbf" {
+            bytes.consume(3);
+        }
+        let head = bytes.peek(HEAD).map_err(failed)?.to_vec();
+        if let Some(format) = exploitation::recognise(&head) {
+            let stopped = &mut self.stopped;
+            let sink = &mut self.sink;
+            return exploitation::read(format, bytes, place, &mut |item| {
+                let flow = sink(item);
+                *stopped = flow.is_break();
+                flow
+            });
+        }
+        match head.trim_ascii_start().first() {
+            Some(b'{' | b'[') => self.json(place, bytes, &head),
+            Some(_) => self.text(place, bytes, &head),
+            None => {
+                self.put(Item::Skipped(place.to_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    /// JSON: a list of records inside an object, a list, lines, or one document.
+    fn json(&mut self, place: &str, bytes: &mut Bytes<'_>, head: &[u8]) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let listed = shape::list_of_records(head);
+        let mut name = "";
+        if let Some((offset, key)) = listed {
+            bytes.consume(offset);
+            name = key;
+        }
+        let mut list = listed.is_some();
+        if !list && bytes.next_solid().map_err(failed)? == Some(b'[') {
+            bytes.consume(1);
+            list = true;
+        }
+        let first_line = head.split(|b| *b == b'\n').next().unwrap_or(head);
+        if !list && first_line.len() < head.len() && frame::is_whole(first_line) {
+            return self.lines(place, bytes);
+        }
+        let mut out = Vec::new();
+        for n in 0u64.. {
+            if self.stopped {
+                return Ok(());
+            }
+            let here = || if list { format!("{place} {name}[{n}]") } else { place.to_owned() };
+            while bytes.next_solid().map_err(failed)? == Some(b',') {
+                bytes.consume(1);
+            }
+            match bytes.next_solid().map_err(failed)? {
+                Some(b'{') => {}
+                None if list => {
+                    self.problem(
+                        "input-syntax",
+                        here(),
+                        "the file breaks off inside its list of records",
+                        &[],
+                    );
+                    return Ok(());
+                }
+                Some(b']') | None => return Ok(()),
+                Some(_) => {
+                    let rest = bytes.peek(256).map_err(failed)?.to_vec();
+                    self.problem("input-syntax", here(), "no record begins where one should", &rest);
+                    return Ok(());
+                }
+            }
+            out.clear();
+            match frame::value(bytes, self.limits.document_bytes, &mut out).map_err(failed)? {
+                frame::End::Whole => self.document(here(), &out),
+                frame::End::Damaged => {
+                    self.problem("input-syntax", here(), "the record's brackets do not close", &out);
+                }
+                frame::End::TooLong => {
+                    let what = format!("limit: a document of {} bytes", self.limits.document_bytes);
+                    self.problem("limit-size", here(), what, &out);
+                }
+                frame::End::TooDeep => {
+                    self.problem("limit-depth", here(), "limit: 512 levels of nesting", &out);
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One value a line: a damaged line costs itself alone.
+    fn lines(&mut self, place: &str, bytes: &mut Bytes<'_>) -> Result<(), Diagnostic> {
+        let mut out = Vec::new();
+        for n in 1u64.. {
+            out.clear();
+            let end = frame::line(bytes, self.limits.document_bytes, &mut out)
+                .map_err(|e| unpack_error(place, &e))?;
+            if self.stopped || end == frame::End::Damaged {
+                return Ok(());
+            }
+            let line = out.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            let here = format!("{place} line {n}");
+            if end == frame::End::TooLong {
+                self.problem("limit-size", here, "limit: the line is longer than a document may be", line);
+            } else if frame::is_whole(line) {
+                self.document(here, line);
+            } else {
+                self.problem("input-syntax", here, "the line is no whole JSON value", line);
+            }
+        }
+        Ok(())
+    }
+
+    /// One whole JSON object.
+    fn document(&mut self, place: String, bytes: &[u8]) {
+        match shape::of_json(bytes) {
+            Shape::Record(kind) => self.put(Item::Record(RawRecord { kind, bytes: bytes.to_vec(), place })),
+            Shape::OpenVex => match openvex::read(bytes) {
+                Ok((statements, _)) => self.put(Item::Vex(statements)),
+                Err(d) => {
+                    self.put(Item::Problem(d.within(&place), bytes.get(..KEPT).unwrap_or(bytes).to_vec()))
+                }
+            },
+            Shape::CycloneDx => match cyclonedx::read(bytes, &ReadOptions::default()) {
+                Ok(bom) if !bom.vex.is_empty() => self.put(Item::Vex(bom.vex)),
+                _ => self.put(Item::Skipped(place)),
+            },
+            Shape::Other => self.put(Item::Skipped(place)),
+        }
+    }
+
+    /// YAML advisories are one a file.
+    fn text(&mut self, place: &str, bytes: &mut Bytes<'_>, head: &[u8]) -> Result<(), Diagnostic> {
+        let Some(kind) = shape::of_text(head) else {
+            self.put(Item::Skipped(place.to_owned()));
+            return Ok(());
+        };
+        let mut out = Vec::new();
+        let whole = bytes
+            .rest_of_input(self.limits.document_bytes.min(16 << 20), &mut out)
+            .map_err(|e| unpack_error(place, &e))?;
+        if whole {
+            self.put(Item::Record(RawRecord { kind, bytes: out, place: place.to_owned() }));
+        } else {
+            self.problem("limit-size", place.to_owned(), "limit: a text advisory of 16 MiB", &out);
+        }
+        Ok(())
+    }
+}
