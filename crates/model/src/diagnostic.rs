@@ -144,4 +144,13 @@ mod tests {
             assert!(seen.insert(c.code), "{} is registered twice", c.code);
         }
     }
+
+    #[test]
+    fn every_code_has_a_page() {
+        for c in CODES {
+            let page = format!("{}/../../docs/codes/{}.md", env!("CARGO_MANIFEST_DIR"), c.code);
+            let text = std::fs::read_to_string(&page).unwrap_or_else(|e| panic!("{page}: {e}"));
+            assert!(text.contains(c.remedy), "{page} does not tell the remedy");
+        }
+    }
 }

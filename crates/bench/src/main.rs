@@ -1,0 +1,113 @@
+//! `cargo xtask bench NAME`: makes its own data from a seed at the shape of the real thing, measures, and prints
+//! figures as JSON lines. Never fails on a time.
+
+#![allow(clippy::print_stdout, reason = "figures are what this program is for")]
+
+mod seed;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::json;
+use tocsin_engine::index::{FactsBuilder, Group, Index, SegmentBuilder, encode};
+use tocsin_engine::matching::{Options, count, scan};
+use tocsin_formats::input::ReadOptions;
+use tocsin_formats::intel::{RawKind, parse};
+use tocsin_formats::sbom::read_all;
+use tocsin_model::finding::Confidence;
+
+use seed::Seed;
+
+/// Records of the full-size index: NVD-like and OSV-like.
+const NVD: u64 = 300_000;
+const OSV: u64 = 250_000;
+
+fn main() -> anyhow::Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        Some("match") => matching(),
+        Some("index") => index().map(|_| ()),
+        Some("import") => import(),
+        Some("sbom") => sbom(),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom"),
+    }
+}
+
+/// Prints a figure.
+fn figure(bench: &str, what: &str, value: f64, unit: &str) {
+    println!("{}", json!({"bench": bench, "what": what, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
+}
+
+/// Largest resident size of this process so far, MiB (Linux).
+fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:")).unwrap_or("");
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().unwrap_or(0.0) / 1024.0
+}
+
+fn build() -> anyhow::Result<Vec<u8>> {
+    let mut seed = Seed::new(42);
+    let started = Instant::now();
+    let mut builder = SegmentBuilder::default();
+    let lines = (0..NVD).map(|n| (RawKind::Nvd, n)).chain((0..OSV).map(|n| (RawKind::Osv, n)));
+    let mut bytes = 0;
+    for (kind, n) in lines {
+        let line = if kind == RawKind::Nvd { seed::nvd_line(&mut seed, n) } else { seed::osv_line(&mut seed, n) };
+        bytes += line.len();
+        let (records, _) = parse(kind, line.as_bytes())?;
+        let id = records.first().map(|r| r.id.clone()).unwrap_or_default();
+        builder.push(encode(&Group { id, aliases: Vec::new(), records }));
+    }
+    figure("index", "records", (NVD + OSV) as f64, "1");
+    figure("index", "input", bytes as f64 / 1048576.0, "MiB");
+    figure("index", "parse and encode, one thread", started.elapsed().as_secs_f64(), "s");
+    let file = builder.finish();
+    figure("index", "build in all", started.elapsed().as_secs_f64(), "s");
+    figure("index", "file", file.len() as f64 / 1048576.0, "MiB");
+    figure("index", "peak memory", peak_mib(), "MiB");
+    Ok(file)
+}
+
+fn index() -> anyhow::Result<Index> {
+    let file = build()?;
+    let started = Instant::now();
+    let index = Index::open(vec![Arc::new(file)], Some(Arc::new(FactsBuilder::default().finish())))?;
+    figure("index", "open", started.elapsed().as_secs_f64() * 1e3, "ms");
+    Ok(index)
+}
+
+fn matching() -> anyhow::Result<()> {
+    let index = index()?;
+    let mut seed = Seed::new(7);
+    let bom = seed::bom(&mut seed, 1_000_000);
+    for (what, min_confidence) in [("exact and declared", Confidence::Declared), ("with inferred", Confidence::Inferred)] {
+        let options = Options { min_confidence, explain: false };
+        let started = Instant::now();
+        let found = count(&index, &bom, &options)?;
+        figure("match", &format!("1,000,000 components, {what}"), started.elapsed().as_secs_f64(), "s");
+        figure("match", "matches", found as f64, "1");
+    }
+    let small = seed::bom(&mut seed, 10_000);
+    let started = Instant::now();
+    let report = scan(&index, &small, &[], &Options { min_confidence: Confidence::Declared, explain: false })?;
+    figure("match", "10,000 components to findings with evidence", started.elapsed().as_secs_f64() * 1e3, "ms");
+    figure("match", "findings", report.findings.len() as f64, "1");
+    figure("match", "peak memory (with the index built in it)", peak_mib(), "MiB");
+    Ok(())
+}
+
+fn sbom() -> anyhow::Result<()> {
+    let mut seed = Seed::new(9);
+    for count in [500, 20_000, 600_000] {
+        let bytes = seed::cyclonedx(&mut seed, count);
+        let size = bytes.len() as f64 / 1048576.0;
+        let started = Instant::now();
+        let found = read_all("bench.cdx.json", &bytes, &ReadOptions::default());
+        let took = started.elapsed().as_secs_f64();
+        let read = found.iter().filter_map(|f| f.outcome.as_ref().ok()).map(|b| b.components.len()).sum::<usize>();
+        anyhow::ensure!(read == count, "{read} of {count} components read");
+        figure("sbom", &format!("{count} components, {size:.1} MiB"), took * 1e3, "ms");
+        figure("sbom", "rate", size / took, "MiB/s");
+    }
+    figure("sbom", "peak memory", peak_mib(), "MiB");
+    Ok(())
+}
