@@ -81,7 +81,9 @@ fn test() -> Outcome {
         // the advisory check needs its database, which not every machine can fetch
         cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])?;
     } else {
-        println!("==> SKIPPED: cargo-deny is not installed (cargo install cargo-deny); licences were not checked");
+        println!(
+            "==> SKIPPED: cargo-deny is not installed (cargo install cargo-deny); licences were not checked"
+        );
     }
     cargo(&["test", "--workspace", "--locked"])
 }
@@ -93,11 +95,19 @@ fn demo() -> Outcome {
     let scratch = std::env::temp_dir().join(format!("tocsin-demo-{}", std::process::id()));
     let tocsin = target().join("release/tocsin");
     let data = scratch.join("data");
-    let outcome = run(Command::new(&tocsin).arg("--data-dir").arg(&data).args(["db", "import"]).arg(root().join("demo/intelligence")))
-        .and_then(|()| {
-            println!();
-            run(Command::new(&tocsin).arg("--data-dir").arg(&data).arg("scan").arg(root().join("demo/infusion-pump-3.2.cdx.json")))
-        });
+    let outcome = run(Command::new(&tocsin)
+        .arg("--data-dir")
+        .arg(&data)
+        .args(["db", "import"])
+        .arg(root().join("demo/intelligence")))
+    .and_then(|()| {
+        println!();
+        run(Command::new(&tocsin)
+            .arg("--data-dir")
+            .arg(&data)
+            .arg("scan")
+            .arg(root().join("demo/infusion-pump-3.2.cdx.json")))
+    });
     // the folder is ours alone; what cannot be removed is left for the system to clean
     let _ = std::fs::remove_dir_all(&scratch);
     outcome

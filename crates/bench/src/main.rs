@@ -5,10 +5,13 @@
 
 mod seed;
 
+use std::io::Write;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::json;
+use tocsin_core::intel::Store;
 use tocsin_engine::index::{FactsBuilder, Group, Index, SegmentBuilder, encode};
 use tocsin_engine::matching::{Options, count, scan};
 use tocsin_formats::input::ReadOptions;
@@ -34,7 +37,10 @@ fn main() -> anyhow::Result<()> {
 
 /// Prints a figure.
 fn figure(bench: &str, what: &str, value: f64, unit: &str) {
-    println!("{}", json!({"bench": bench, "what": what, "value": (value * 1000.0).round() / 1000.0, "unit": unit}));
+    println!(
+        "{}",
+        json!({"bench": bench, "what": what, "value": (value * 1000.0).round() / 1000.0, "unit": unit})
+    );
 }
 
 /// Largest resident size of this process so far, MiB (Linux).
@@ -51,7 +57,8 @@ fn build() -> anyhow::Result<Vec<u8>> {
     let lines = (0..NVD).map(|n| (RawKind::Nvd, n)).chain((0..OSV).map(|n| (RawKind::Osv, n)));
     let mut bytes = 0;
     for (kind, n) in lines {
-        let line = if kind == RawKind::Nvd { seed::nvd_line(&mut seed, n) } else { seed::osv_line(&mut seed, n) };
+        let line =
+            if kind == RawKind::Nvd { seed::nvd_line(&mut seed, n) } else { seed::osv_line(&mut seed, n) };
         bytes += line.len();
         let (records, _) = parse(kind, line.as_bytes())?;
         let id = records.first().map(|r| r.id.clone()).unwrap_or_default();
@@ -79,7 +86,9 @@ fn matching() -> anyhow::Result<()> {
     let index = index()?;
     let mut seed = Seed::new(7);
     let bom = seed::bom(&mut seed, 1_000_000);
-    for (what, min_confidence) in [("exact and declared", Confidence::Declared), ("with inferred", Confidence::Inferred)] {
+    for (what, min_confidence) in
+        [("exact and declared", Confidence::Declared), ("with inferred", Confidence::Inferred)]
+    {
         let options = Options { min_confidence, explain: false };
         let started = Instant::now();
         let found = count(&index, &bom, &options)?;
@@ -88,10 +97,41 @@ fn matching() -> anyhow::Result<()> {
     }
     let small = seed::bom(&mut seed, 10_000);
     let started = Instant::now();
-    let report = scan(&index, &small, &[], &Options { min_confidence: Confidence::Declared, explain: false })?;
-    figure("match", "10,000 components to findings with evidence", started.elapsed().as_secs_f64() * 1e3, "ms");
+    let report =
+        scan(&index, &small, &[], &Options { min_confidence: Confidence::Declared, explain: false })?;
+    figure(
+        "match",
+        "10,000 components to findings with evidence",
+        started.elapsed().as_secs_f64() * 1e3,
+        "ms",
+    );
     figure("match", "findings", report.findings.len() as f64, "1");
     figure("match", "peak memory (with the index built in it)", peak_mib(), "MiB");
+    Ok(())
+}
+
+/// Imports a file of OSV records into a new store, and again (nothing new).
+fn import() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("osv.jsonl");
+    let mut seed = Seed::new(42);
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&file)?);
+    for n in 0..OSV {
+        writeln!(out, "{}", seed::osv_line(&mut seed, n))?;
+    }
+    out.flush()?;
+    let store = Store::open(&dir.path().join("data"))?;
+    for what in ["first import, index built", "the same again"] {
+        let started = Instant::now();
+        let report = store.import(std::slice::from_ref(&file), "2026-01-01T00:00:00Z", &mut |_| {
+            ControlFlow::Continue(())
+        })?;
+        let took = started.elapsed().as_secs_f64();
+        let read: u64 = report.sources.values().map(|c| c.read).sum();
+        figure("import", what, took, "s");
+        figure("import", "rate", read as f64 / took, "records/s");
+    }
+    figure("import", "peak memory", peak_mib(), "MiB");
     Ok(())
 }
 
@@ -103,7 +143,8 @@ fn sbom() -> anyhow::Result<()> {
         let started = Instant::now();
         let found = read_all("bench.cdx.json", &bytes, &ReadOptions::default());
         let took = started.elapsed().as_secs_f64();
-        let read = found.iter().filter_map(|f| f.outcome.as_ref().ok()).map(|b| b.components.len()).sum::<usize>();
+        let read =
+            found.iter().filter_map(|f| f.outcome.as_ref().ok()).map(|b| b.components.len()).sum::<usize>();
         anyhow::ensure!(read == count, "{read} of {count} components read");
         figure("sbom", &format!("{count} components, {size:.1} MiB"), took * 1e3, "ms");
         figure("sbom", "rate", size / took, "MiB/s");

@@ -66,13 +66,15 @@ pub fn osv_line(seed: &mut Seed, n: u64) -> String {
     let high = low + seed.below(13 - low);
     let debian = eco == Ecosystem::Debian;
     let (suffix, release) = if debian { ("-1", ":12") } else { ("", "") };
-    let kind = if matches!(eco, Ecosystem::Npm | Ecosystem::Cargo | Ecosystem::Go) { "SEMVER" } else { "ECOSYSTEM" };
+    let kind =
+        if matches!(eco, Ecosystem::Npm | Ecosystem::Cargo | Ecosystem::Go) { "SEMVER" } else { "ECOSYSTEM" };
     let introduced = if debian { "0".to_owned() } else { format!("{low}.0.0") };
     let mut line = format!(
         r#"{{"schema_version":"1.6.0","id":"CVE-{}-{}","modified":"2025-02-01T00:00:00Z","summary":"Issue {n} in a component","details":"{}","severity":[{{"type":"CVSS_V3","score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:L/A:N"}}],"affected":[{{"package":{{"ecosystem":"{}{release}","name":"{}"}},"ranges":[{{"type":"{kind}","events":[{{"introduced":"{introduced}"}}"#,
         2005 + n % 21,
         10_000 + n,
-        "A flaw in the handling of outside input lets a remote attacker read memory out of bounds. ".repeat(1 + n as usize % 4),
+        "A flaw in the handling of outside input lets a remote attacker read memory out of bounds. "
+            .repeat(1 + n as usize % 4),
         eco.osv_name(),
         name(eco, at),
     );

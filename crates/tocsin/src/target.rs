@@ -5,8 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tocsin_formats::input::ReadOptions;
-use tocsin_formats::sbom::Found;
-use tocsin_formats::{cyclonedx, lock, sbom};
+use tocsin_formats::{lock, sbom};
 use tocsin_model::bom::Bom;
 use tocsin_model::diagnostic::Diagnostic;
 
@@ -51,18 +50,9 @@ pub fn read(target: &str, options: &ReadOptions) -> Result<Input, Error> {
     single(target, &bytes, options)
 }
 
-/// The documents in a file. A CycloneDX document that is not wrapped is read without the detour through the
-/// common entrance, which does not know any format yet; everything else goes through it.
-fn documents(name: &str, bytes: &[u8], options: &ReadOptions) -> Vec<Found> {
-    if cyclonedx::recognise(bytes) {
-        return vec![Found { place: name.to_owned(), outcome: cyclonedx::read(bytes, options) }];
-    }
-    sbom::read_all(name, bytes, options)
-}
-
 fn single(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Input, Error> {
     let mut input = Input::default();
-    for found in documents(name, bytes, options) {
+    for found in sbom::read_all(name, bytes, options) {
         match found.outcome {
             Ok(bom) => take(&mut input, bom, if found.place == name { "" } else { &found.place }),
             Err(why) => input.diagnostics.extend(refusal(&found.place, why)),
@@ -79,7 +69,7 @@ fn folder(root: &Path, options: &ReadOptions) -> Result<Input, Error> {
     for name in files {
         match candidate(root, &name, options.limits.document_bytes) {
             Ok(Some(bytes)) => {
-                for found in documents(&name, &bytes, options) {
+                for found in sbom::read_all(&name, &bytes, options) {
                     match found.outcome {
                         Ok(bom) => take(&mut input, bom, &found.place),
                         // A folder is full of other JSON and XML; that is no fault of the input.

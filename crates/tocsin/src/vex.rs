@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use tocsin_formats::input::ReadOptions;
-use tocsin_formats::{cyclonedx, openvex};
+use tocsin_formats::{csaf, cyclonedx, openvex};
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::vex::VexStatement;
 
@@ -30,6 +30,10 @@ pub fn read(path: &Path, options: &ReadOptions) -> Result<(Vec<VexStatement>, Ve
         let bom = cyclonedx::read(&bytes, options)
             .map_err(|why| Error::Input(why.into_iter().map(|d| d.within(&name)).collect()))?;
         return Ok((bom.vex, bom.diagnostics));
+    }
+    if !openvex::recognise(&bytes) {
+        let statements = csaf::vex(&bytes).map_err(|d| Error::Input(vec![d.within(&name)]))?;
+        return Ok((statements, Vec::new()));
     }
     openvex::read(&bytes).map_err(|d| Error::Input(vec![d.within(&name)]))
 }

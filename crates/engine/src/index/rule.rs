@@ -80,6 +80,9 @@ pub(crate) fn of_criterion(
 pub(crate) fn versions_of(m: &CpeMatch) -> Versions {
     let mut versions = Versions::new(scheme_of(&m.cpe));
     let affected = VersionStatus::Affected;
+    if m.cpe.version == CpeValue::Any && !m.high_closed {
+        versions.fixed.extend(m.high.clone());
+    }
     match &m.cpe.version {
         CpeValue::Any => versions.entries.push(VersionEntry {
             low: m.low.clone(),

@@ -396,11 +396,5 @@ fn cpe_covers(named: &Cpe, own: &Cpe) -> bool {
     all(named).iter().zip(&all(own)).all(|(n, o)| *n == CpeValue::Any || n == o)
 }
 
-/// Whether a VERS range contains a version; `None` when either cannot be read.
-fn vers_contains(range: &str, version: &str) -> Option<bool> {
-    let _ = (range, version);
-    None
-}
-
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use tocsin_model::bom::{Bom, Component};
 use tocsin_model::cpe::Cpe;
 use tocsin_model::finding::Verdict;
 use tocsin_model::purl::Purl;
+use tocsin_model::version::vers::Range;
 use tocsin_model::vex::{VexProduct, VexStatement, VexStatus};
 
 use crate::index::Vulnerability;
@@ -71,7 +72,7 @@ impl<'a> Statements<'a> {
 }
 
 fn in_vers(range: &str, version: &str) -> bool {
-    range.starts_with("vers:") && super::vers_contains(range, version).unwrap_or(false)
+    Range::parse(range).ok().and_then(|r| r.contains(version)).unwrap_or(false)
 }
 
 /// Whether an identifier of a statement names this component.

@@ -1,11 +1,11 @@
-//! A reader one can look ahead in and put bytes back into: recognising and resuming after damage need both.
+//! A reader one can look ahead in: recognising by content needs it.
 
 use std::io::{self, Read};
 
 /// Bytes taken from the input at once.
 const CHUNK: usize = 64 << 10;
 
-/// The reader; holds one chunk, or what was put back.
+/// The reader; holds what was looked at and not yet passed over.
 pub(super) struct Bytes<'a> {
     inner: &'a mut dyn Read,
     buf: Vec<u8>,
@@ -59,15 +59,6 @@ impl<'a> Bytes<'a> {
     /// Passes over `n` bytes of what [`Bytes::fill`] or [`Bytes::peek`] showed.
     pub(super) fn consume(&mut self, n: usize) {
         self.pos = (self.pos + n).min(self.buf.len());
-    }
-
-    /// Puts bytes back: they are read again before anything else.
-    pub(super) fn unread(&mut self, bytes: &[u8]) {
-        let mut all = Vec::with_capacity(bytes.len() + self.rest().len());
-        all.extend_from_slice(bytes);
-        all.extend_from_slice(self.rest());
-        self.buf = all;
-        self.pos = 0;
     }
 
     /// The next byte that is no white space, not passed over.
