@@ -1,5 +1,13 @@
 //! CycloneDX against the files of its specification and against real documents, where the corpus is at hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::Read;
 use std::path::PathBuf;
 

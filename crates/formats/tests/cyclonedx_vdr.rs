@@ -1,5 +1,13 @@
 //! Vulnerability reports written into documents, against the official schema where the corpus is at hand.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::PathBuf;

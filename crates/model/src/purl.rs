@@ -166,7 +166,7 @@ fn decode_segments(path: &str, subpath: bool) -> Result<String, PurlError> {
 
 /// Drops empty segments, and in a subpath `.` and `..`, which would lead elsewhere.
 fn tidy(path: &str, subpath: bool) -> String {
-    let keep = |s: &&str| !s.is_empty() && !(subpath && matches!(*s, "." | ".."));
+    let keep = |s: &&str| !(s.is_empty() || subpath && matches!(*s, "." | ".."));
     path.split('/').filter(keep).collect::<Vec<_>>().join("/")
 }
 
@@ -273,12 +273,11 @@ mod rules {
                 }
             }
             "hackage" => p.name = p.name.replace('_', "-"),
-            "mlflow" => {
+            "mlflow"
                 // Databricks compares names without case, Azure with it.
-                if p.qualifier("repository_url").is_some_and(|u| u.to_lowercase().contains("databricks")) {
+                if p.qualifier("repository_url").is_some_and(|u| u.to_lowercase().contains("databricks")) => {
                     lower(&mut p.name);
                 }
-            }
             "cpan" => {
                 if p.name.contains("::") {
                     return fail("a CPAN distribution has no `::` in its name");

@@ -1,6 +1,14 @@
 //! Scores of the reference vectors: FIRST's for CVSS 4.0 with its corrections, published examples and Red
 //! Hat's for every version.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};

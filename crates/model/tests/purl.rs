@@ -1,5 +1,13 @@
 //! Conformance with the official purl test suite (specification and type tests).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::io::Read;
 
 use tocsin_model::purl::Purl;

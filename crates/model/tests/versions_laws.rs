@@ -1,5 +1,13 @@
 //! Laws of the version order: never a panic, and agreement with comparators written another way.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;

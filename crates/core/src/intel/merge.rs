@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn merges_transitively_and_never_two_cves() {
-        let cases: &[(&[&[&str]], &[&[&str]], usize)] = &[
+        type Case<'a> = (&'a [&'a [&'a str]], &'a [&'a [&'a str]], usize);
+        let cases: &[Case<'_>] = &[
             (
                 &[&["GHSA-a", "CVE-2020-1"], &["PYSEC-1", "GHSA-a"]],
                 &[&["CVE-2020-1", "GHSA-a", "PYSEC-1"]],

@@ -170,7 +170,7 @@ impl Index {
     pub(crate) fn describe(&self, b: segment::Block) -> Result<Vulnerability, IndexError> {
         let mut v = Vulnerability {
             title: b.title,
-            severity: *["unknown", "none", "low", "medium", "high", "critical"]
+            severity: ["unknown", "none", "low", "medium", "high", "critical"]
                 .get(b.severity as usize)
                 .unwrap_or(&"unknown"),
             score: b.score,

@@ -34,7 +34,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("schema", SCHEMA)?;
         map.serialize_entry("target", scan.target)?;
         map.serialize_entry("components", &scan.components())?;
-        map.serialize_entry("diagnostics", &Each(scan.diagnostics, |d| Remark(d)))?;
+        map.serialize_entry("diagnostics", &Each(scan.diagnostics, Remark))?;
         map.serialize_entry("findings", &Each(&scan.findings, |i| Entry(i, scan.explain)))?;
         if let Some(inferred) = &scan.inferred {
             map.serialize_entry("inferred", &Each(inferred, |i| Entry(i, scan.explain)))?;

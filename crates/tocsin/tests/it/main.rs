@@ -1,5 +1,13 @@
 //! Tests of the built program: one module per noun.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
 mod matching;
 mod scan;
 
