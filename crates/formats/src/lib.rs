@@ -3,7 +3,6 @@
 
 pub mod csaf;
 pub mod cve;
-pub mod cwe;
 pub mod cyclonedx;
 pub mod exploitation;
 pub mod input;

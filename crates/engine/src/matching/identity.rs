@@ -155,10 +155,9 @@ fn by_purl(
         cpe: None,
         upstream: false,
     };
-    let Some((eco, name)) = package_of(purl) else {
-        it.names.push(exact(key::other_purl(purl), version.clone()));
-        return;
-    };
+    // vendors name their products by whole purls (CSAF), of whatever type
+    it.names.push(exact(key::other_purl(purl), version.clone()));
+    let Some((eco, name)) = package_of(purl) else { return };
     it.ecosystem = Some(eco);
     let mut version = version.clone();
     if eco == Ecosystem::RubyGems {

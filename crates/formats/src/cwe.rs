@@ -1,1 +1,0 @@
-//! The CWE and CAPEC catalogues.
