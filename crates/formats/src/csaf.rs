@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 use tocsin_model::cpe::{Cpe, CpeValue};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
-use tocsin_model::ecosystem::plain_name;
+use tocsin_model::ecosystem::{of_purl, plain_name, release_of};
 use tocsin_model::purl::Purl;
 use tocsin_model::record::{Affected, Record, Score, Source, Target, VersionEntry, VersionStatus, Versions};
 use tocsin_model::severity::Cvss;
@@ -287,17 +287,25 @@ fn statements(
         (Some(f), Some(i)) => Some(format!("{f}; {i}")),
         (f, i) => f.or(i),
     };
-    let make = |target, version: Option<&str>| Affected {
+    let make = |target, scheme, version: Option<&str>| Affected {
         target,
         source: Source::Csaf,
-        versions: versions(version.or(p.version.as_deref()), p.range.as_deref(), status),
+        versions: versions(scheme, version.or(p.version.as_deref()), p.range.as_deref(), status),
         symbols: Vec::new(),
         note: note.clone(),
     };
     let mut out = Vec::new();
     for mut purl in p.purls.iter().filter_map(|t| Purl::parse(t).ok()) {
         let version = purl.version.take();
-        out.push(make(Target::OtherPurl(Box::new(purl)), version.as_deref()));
+        let (target, scheme) = match of_purl(&purl) {
+            Some((ecosystem, name)) => {
+                let release = purl.qualifier("distro").map(|d| release_of(ecosystem, d)).unwrap_or_default();
+                let qualifiers = std::mem::take(&mut purl.qualifiers);
+                (Target::Package { ecosystem, release, name, qualifiers }, ecosystem.scheme())
+            }
+            None => (Target::OtherPurl(Box::new(purl)), Scheme::Generic),
+        };
+        out.push(make(target, scheme, version.as_deref()));
     }
     if out.is_empty() {
         for mut cpe in p.cpes.iter().filter_map(|t| Cpe::parse(t).ok()) {
@@ -305,19 +313,19 @@ fn statements(
                 CpeValue::Text(v) => Some(v),
                 _ => None,
             };
-            out.push(make(Target::Cpe(Box::new(cpe)), version.as_deref()));
+            out.push(make(Target::Cpe(Box::new(cpe)), Scheme::Generic, version.as_deref()));
         }
     }
     if out.is_empty() {
         let product = if p.product.is_empty() { &p.name } else { &p.product };
         let target = Target::Named { vendor: plain_name(&p.vendor), product: plain_name(product) };
-        out.push(make(target, None));
+        out.push(make(target, Scheme::Generic, None));
     }
     out
 }
 
-fn versions(version: Option<&str>, range: Option<&str>, status: VersionStatus) -> Versions {
-    let mut out = Versions::new(Scheme::Generic);
+fn versions(scheme: Scheme, version: Option<&str>, range: Option<&str>, status: VersionStatus) -> Versions {
+    let mut out = Versions::new(scheme);
     // A document speaks of the versions it names; of others it says nothing.
     out.default = VersionStatus::Unknown;
     match (range, version) {

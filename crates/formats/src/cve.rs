@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tocsin_model::cpe::Cpe;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
-use tocsin_model::ecosystem::{Ecosystem, plain_name};
+use tocsin_model::ecosystem::{Ecosystem, of_purl, plain_name};
 use tocsin_model::purl::Purl;
 use tocsin_model::record::{
     Affected, Record, RecordState, Score, Source, Target, VersionEntry, VersionStatus, Versions,
@@ -259,24 +259,9 @@ fn product(
     let mut targets = Vec::new();
     let mut eco = None;
     if let Ok(purl) = Purl::parse(&p.package_url) {
-        let known = tocsin_model::ecosystem::ALL.iter().copied().find(|e| {
-            let (ty, ns) = e.purl_type();
-            *e != Ecosystem::Drupal
-                && ty == purl.ty
-                && (ns.is_empty() || purl.namespace.as_deref() == Some(ns))
-        });
-        let joined = |sep: &str| match &purl.namespace {
-            Some(ns) if !ns.is_empty() => format!("{ns}{sep}{}", purl.name),
-            _ => purl.name.clone(),
-        };
-        eco = known;
-        targets.push(match known {
-            Some(e) => {
-                let name = match e {
-                    Ecosystem::Maven => joined(":"),
-                    e if e.is_distribution() => purl.name.clone(),
-                    _ => joined("/"),
-                };
+        targets.push(match of_purl(&purl) {
+            Some((e, name)) => {
+                eco = Some(e);
                 package(e, &name)
             }
             None => Target::OtherPurl(Box::new(Purl { version: None, ..purl })),

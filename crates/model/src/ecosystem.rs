@@ -1,6 +1,7 @@
 //! Ecosystems: where a package comes from decides how its name is written and its versions compare.
 //! (OSV schema 1.7 "Defined ecosystems"; purl type definitions.)
 
+use crate::purl::Purl;
 use crate::version::Scheme;
 
 macro_rules! ecosystems {
@@ -124,6 +125,42 @@ impl Ecosystem {
             _ => name.trim().to_owned(),
         }
     }
+}
+
+/// Ecosystem and package name of a purl (purl type definitions; OSV schema, "Defined ecosystems").
+pub fn of_purl(purl: &Purl) -> Option<(Ecosystem, String)> {
+    let ns = purl.namespace.as_deref().unwrap_or("");
+    let distro = purl.qualifier("distro").unwrap_or("");
+    let eco = match (purl.ty.as_str(), ns.to_ascii_lowercase().as_str()) {
+        ("rpm", "rhel" | "centos" | "redhat" | "red hat") => Ecosystem::RedHat,
+        ("rpm", "alma") => Ecosystem::AlmaLinux,
+        ("rpm", "rockylinux" | "rocky linux") => Ecosystem::Rocky,
+        ("rpm", "sles" | "sled" | "sle") => Ecosystem::Suse,
+        ("rpm", n) if n.starts_with("opensuse") => Ecosystem::OpenSuse,
+        ("rpm", "ol" | "oraclelinux") => Ecosystem::Oracle,
+        ("rpm", "amazon" | "amazonlinux") => Ecosystem::Amazon,
+        ("rpm", "mariner" | "azure") => Ecosystem::Azure,
+        ("deb", "") if distro.starts_with("ubuntu") => Ecosystem::Ubuntu,
+        ("deb", "") if distro.starts_with("debian") => Ecosystem::Debian,
+        ("apk", "") if distro.starts_with("alpine") => Ecosystem::Alpine,
+        ("alpm" | "arch", _) => Ecosystem::Arch,
+        ("generic" | "github", _) if purl.name == "linux" && matches!(ns, "" | "torvalds") => {
+            Ecosystem::Linux
+        }
+        (ty, n) => *ALL.iter().find(|e| {
+            let (want, space) = e.purl_type();
+            **e != Ecosystem::Drupal && want == ty && (space.is_empty() || space == n)
+        })?,
+    };
+    let name = match eco {
+        Ecosystem::Linux => "Kernel".to_owned(),
+        Ecosystem::Maven => format!("{ns}:{}", purl.name),
+        e if e.is_distribution() => purl.name.clone(),
+        Ecosystem::Conan | Ecosystem::Bitnami => purl.name.clone(),
+        _ if ns.is_empty() => purl.name.clone(),
+        _ => format!("{ns}/{}", purl.name),
+    };
+    Some((eco, eco.normalise_name(&name)))
 }
 
 /// Codenames of Debian and Ubuntu releases.

@@ -2,7 +2,7 @@
 
 use tocsin_model::bom::{Bom, Component, ComponentKind};
 use tocsin_model::cpe::{Cpe, CpeValue};
-use tocsin_model::ecosystem::{ALL, Ecosystem, plain_name, release_of};
+use tocsin_model::ecosystem::{ALL, Ecosystem, of_purl, plain_name, release_of};
 use tocsin_model::finding::Confidence;
 use tocsin_model::purl::Purl;
 
@@ -34,42 +34,6 @@ pub(crate) struct Identified {
     pub release: Option<String>,
     /// purl qualifiers that rules may ask for.
     pub qualifiers: Vec<(String, String)>,
-}
-
-/// Ecosystem and package name of a purl (purl type definitions; OSV schema, "Defined ecosystems").
-pub(crate) fn package_of(purl: &Purl) -> Option<(Ecosystem, String)> {
-    let ns = purl.namespace.as_deref().unwrap_or("");
-    let distro = purl.qualifier("distro").unwrap_or("");
-    let eco = match (purl.ty.as_str(), ns.to_ascii_lowercase().as_str()) {
-        ("rpm", "rhel" | "centos" | "redhat" | "red hat") => Ecosystem::RedHat,
-        ("rpm", "alma") => Ecosystem::AlmaLinux,
-        ("rpm", "rockylinux" | "rocky linux") => Ecosystem::Rocky,
-        ("rpm", "sles" | "sled" | "sle") => Ecosystem::Suse,
-        ("rpm", n) if n.starts_with("opensuse") => Ecosystem::OpenSuse,
-        ("rpm", "ol" | "oraclelinux") => Ecosystem::Oracle,
-        ("rpm", "amazon" | "amazonlinux") => Ecosystem::Amazon,
-        ("rpm", "mariner" | "azure") => Ecosystem::Azure,
-        ("deb", "") if distro.starts_with("ubuntu") => Ecosystem::Ubuntu,
-        ("deb", "") if distro.starts_with("debian") => Ecosystem::Debian,
-        ("apk", "") if distro.starts_with("alpine") => Ecosystem::Alpine,
-        ("alpm" | "arch", _) => Ecosystem::Arch,
-        ("generic" | "github", _) if purl.name == "linux" && matches!(ns, "" | "torvalds") => {
-            Ecosystem::Linux
-        }
-        (ty, n) => *ALL.iter().find(|e| {
-            let (want, space) = e.purl_type();
-            **e != Ecosystem::Drupal && want == ty && (space.is_empty() || space == n)
-        })?,
-    };
-    let name = match eco {
-        Ecosystem::Linux => "Kernel".to_owned(),
-        Ecosystem::Maven => format!("{ns}:{}", purl.name),
-        e if e.is_distribution() => purl.name.clone(),
-        Ecosystem::Conan | Ecosystem::Bitnami => purl.name.clone(),
-        _ if ns.is_empty() => purl.name.clone(),
-        _ => format!("{ns}/{}", purl.name),
-    };
-    Some((eco, eco.normalise_name(&name)))
 }
 
 /// The source package of a distribution's purl: (name, version) from `upstream=NAME[@VERSION]` or
@@ -157,7 +121,7 @@ fn by_purl(
     };
     // vendors name their products by whole purls (CSAF), of whatever type
     it.names.push(exact(key::other_purl(purl), version.clone()));
-    let Some((eco, name)) = package_of(purl) else { return };
+    let Some((eco, name)) = of_purl(purl) else { return };
     it.ecosystem = Some(eco);
     let mut version = version.clone();
     if eco == Ecosystem::RubyGems {

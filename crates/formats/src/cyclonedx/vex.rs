@@ -56,9 +56,10 @@ pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str) {
     if let (true, Some(status)) = (node.items("affects").is_empty(), status) {
         by_status.push((status, Vec::new()));
     }
-    for (status, products) in by_status {
+    for (one, products) in by_status {
         // A justification explains why something is not affected; it says nothing of the other versions.
-        bom.vex.push(VexStatement { status, products, ..template.clone() });
+        let justification = template.justification.clone().filter(|_| status == Some(one));
+        bom.vex.push(VexStatement { status: one, products, justification, ..template.clone() });
     }
 }
 

@@ -318,6 +318,10 @@ impl Splitter<'_> {
     /// One whole JSON object.
     fn document(&mut self, place: String, bytes: &[u8]) {
         match shape::of_json(bytes) {
+            // an informational document tells of no vulnerability; there is nothing in it to match
+            Shape::Record(RawKind::Csaf) if !bytes.windows(17).any(|w| w == b"\"vulnerabilities\"") => {
+                self.put(Item::Skipped(place));
+            }
             Shape::Record(kind) => self.put(Item::Record(RawRecord { kind, bytes: bytes.to_vec(), place })),
             Shape::OpenVex => match openvex::read(bytes) {
                 Ok((statements, _)) => self.put(Item::Vex(statements)),
