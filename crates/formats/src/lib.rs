@@ -11,5 +11,6 @@ pub mod lock;
 pub mod nvd;
 pub mod openvex;
 pub mod osv;
+pub mod rustsec;
 pub mod sbom;
 pub mod spdx;

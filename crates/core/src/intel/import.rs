@@ -93,7 +93,9 @@ fn walk(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             let mut inner = Vec::new();
             for entry in std::fs::read_dir(&path).doing(&what)? {
                 let entry = entry.doing(&what)?;
-                if !entry.file_type().doing(&what)?.is_symlink() {
+                // a database kept in git holds its history beside the records
+                let history = entry.file_name() == ".git";
+                if !history && !entry.file_type().doing(&what)?.is_symlink() {
                     inner.push(entry.path());
                 }
             }
@@ -245,6 +247,7 @@ fn source_of(kind: RawKind, id: &str) -> &'static str {
         RawKind::Cve => "cve",
         RawKind::Nvd => "nvd",
         RawKind::Csaf => "csaf",
+        RawKind::RustSec => "rustsec",
     }
 }
 

@@ -9,7 +9,7 @@ use tocsin_model::record::{Fact, Record};
 /// The format with this stored number.
 pub(crate) fn kind_of(n: i64) -> Option<RawKind> {
     use RawKind::*;
-    [Osv, Cve, Nvd, Csaf].into_iter().find(|k| *k as u8 as i64 == n)
+    [Osv, Cve, Nvd, Csaf, RustSec].into_iter().find(|k| *k as u8 as i64 == n)
 }
 
 /// What an import did with the records of one source.

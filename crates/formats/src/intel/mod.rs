@@ -14,7 +14,7 @@ use tocsin_model::record::{Fact, Record};
 use tocsin_model::vex::VexStatement;
 
 use crate::input::{Bounded, Limits, ReadOptions, Wrapping, unpack_error, wrapping};
-use crate::{csaf, cve, cyclonedx, exploitation, nvd, openvex, osv};
+use crate::{csaf, cve, cyclonedx, exploitation, nvd, openvex, osv, rustsec};
 use bytes::Bytes;
 use shape::Shape;
 
@@ -30,6 +30,8 @@ pub enum RawKind {
     Nvd = 2,
     /// One CSAF 2.x document.
     Csaf = 3,
+    /// One RustSec advisory (Markdown with a TOML head).
+    RustSec = 4,
 }
 
 /// One record cut out of the input.
@@ -83,6 +85,7 @@ pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic
         RawKind::Cve => cve::parse(bytes),
         RawKind::Nvd => nvd::parse(bytes),
         RawKind::Csaf => csaf::parse(bytes),
+        RawKind::RustSec => rustsec::parse(bytes),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::RawKind;
 use super::frame;
+use crate::rustsec;
 
 /// What one JSON value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +62,11 @@ pub(super) fn of_json(bytes: &[u8]) -> Shape {
     }
 }
 
-/// Recognises an advisory in YAML (PyPA, OSS-Fuzz, R) by its beginning.
+/// Recognises an advisory in Markdown (RustSec) or YAML (PyPA, OSS-Fuzz, R) by its beginning.
 pub(super) fn of_text(head: &[u8]) -> Option<RawKind> {
+    if rustsec::recognise(head) {
+        return Some(RawKind::RustSec);
+    }
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let has = |keys: &[&str]| {

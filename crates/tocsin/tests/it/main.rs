@@ -9,6 +9,7 @@
 )]
 
 mod matching;
+mod parity;
 mod scan;
 
 use std::path::Path;
