@@ -1,145 +1,142 @@
-//! Lock files and package databases: `Cargo.lock`, `package-lock.json`, `go.mod`, `go.sum`, `requirements.txt`,
-//! `poetry.lock`, dpkg `status`, apk `installed`.
+//! Lock files, package databases and manifests: what a build or an installation says of its own packages.
 //!
-//! Each reader is a function from text to [`Bom`]; [`KINDS`] says which file name it reads.
-
-mod distribution;
-mod language;
+//! [`recognise`] looks at the name first, so that it can be asked of every file of a big tree; [`read_with`] reads.
+//! Packages that come from no registry (a folder, a path) are kept without a package URL and carry
+//! [`PROPERTY_SOURCE`]; entries that are not pinned are kept without version and told of as `lock-unresolved`.
 
 use std::borrow::Cow;
 
-use tocsin_model::bom::{Bom, BomFormat, Component};
-use tocsin_model::diagnostic::{Diagnostic, excerpt};
-use tocsin_model::purl::Purl;
+use tocsin_model::bom::Bom;
+use tocsin_model::diagnostic::Diagnostic;
 
 use crate::input::ReadOptions;
 
-type Reader = fn(&str, &mut Bom) -> Result<(), Diagnostic>;
+mod apk;
+mod build;
+mod cargo;
+mod debian;
+mod distro;
+mod dotnet;
+mod golang;
+mod jvm;
+mod kind;
+mod mobile;
+mod native;
+mod npm;
+mod php;
+mod pnpm;
+mod python;
+mod requirements;
+mod ruby;
+#[cfg(test)]
+mod tests;
+mod yarn;
 
-/// A kind of lock file: its name for people, how a file's name ends, its reader.
-struct Kind {
-    name: &'static str,
-    file: &'static str,
-    read: Reader,
-}
+pub use build::{PROPERTY_REQUIREMENT, PROPERTY_SCOPE, PROPERTY_SOURCE};
+pub use distro::{Distro, os_release};
+use kind::Kind;
 
-const KINDS: &[Kind] = &[
-    Kind { name: "Cargo.lock", file: "Cargo.lock", read: language::cargo },
-    Kind { name: "package-lock.json", file: "package-lock.json", read: language::npm },
-    Kind { name: "package-lock.json", file: "npm-shrinkwrap.json", read: language::npm },
-    Kind { name: "go.mod", file: "go.mod", read: language::go_mod },
-    Kind { name: "go.sum", file: "go.sum", read: language::go_sum },
-    Kind { name: "requirements.txt", file: "requirements.txt", read: language::requirements },
-    Kind { name: "poetry.lock", file: "poetry.lock", read: language::poetry },
-    Kind { name: "composer.lock", file: "composer.lock", read: language::composer },
-    Kind { name: "Gemfile.lock", file: "Gemfile.lock", read: language::gemfile },
-    Kind { name: "dpkg", file: "var/lib/dpkg/status", read: distribution::dpkg },
-    Kind { name: "apk", file: "lib/apk/db/installed", read: distribution::apk },
-];
-
-fn kind(name: &str, bytes: &[u8]) -> Option<&'static Kind> {
-    let name = name.replace('\\', "/");
-    let named = KINDS.iter().find(|k| match name.strip_suffix(k.file) {
-        Some(rest) => rest.is_empty() || rest.ends_with('/'),
-        None => false,
-    });
-    named.or_else(|| {
-        let short = name.rsplit('/').next().unwrap_or("");
-        let head = bytes.get(..512).unwrap_or(bytes);
-        let has = |text: &[u8]| head.windows(text.len()).any(|w| w == text);
-        let find = |name: &str| KINDS.iter().find(|k| k.name == name);
-        match short {
-            "status" if has(b"Package: ") && has(b"Status: ") => find("dpkg"),
-            "installed" if has(b"\nP:") || head.starts_with(b"C:Q1") => find("apk"),
-            _ => None,
-        }
-    })
-}
-
-/// Whether a file of this name (a path with `/`) and content is a lock file read here.
+/// Whether a file of this name (a path with `/`) is a lock file read here; `bytes` is its content or the first
+/// kilobytes of it, looked at only where the name alone does not tell.
 pub fn recognise(name: &str, bytes: &[u8]) -> bool {
-    kind(name, bytes).is_some()
+    kind::of(name, bytes).is_some()
 }
 
-/// Reads a lock file or package database; the name decides where content alone cannot.
+/// Reads a lock file, package database or manifest; the name decides where content alone cannot.
 ///
 /// # Errors
 /// The diagnostics that made it unusable.
 pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
-    let Some(kind) = kind(name, bytes) else {
-        return Err(vec![Diagnostic::new("input-unrecognised", name, "no lock file of a known kind")]);
+    read_with(name, bytes, options, None)
+}
+
+/// Like [`read`], for a file of a system whose distribution is known (see [`os_release`]): package databases do not
+/// say themselves which release they are of.
+///
+/// # Errors
+/// The diagnostics that made it unusable.
+pub fn read_with(
+    name: &str,
+    bytes: &[u8],
+    options: &ReadOptions,
+    distro: Option<&Distro>,
+) -> Result<Bom, Vec<Diagnostic>> {
+    let Some(kind) = kind::of(name, bytes) else {
+        let what = "the file is of no lock file or package database format that is read here";
+        return Err(vec![Diagnostic::new("input-unrecognised", "", what)]);
     };
     if bytes.len() as u64 > options.limits.document_bytes {
         let what = format!("limit: a document of {} bytes", options.limits.document_bytes);
-        return Err(vec![Diagnostic::new("limit-size", name, what)]);
+        return Err(vec![Diagnostic::new("limit-size", "", what)]);
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = String::from_utf8_lossy(bytes);
-    let mut bom = Bom {
-        format: BomFormat { name: kind.name.to_owned(), version: String::new(), encoding: "text".to_owned() },
-        ..Bom::default()
-    };
-    if matches!(text, Cow::Owned(_)) {
-        bom.diagnostics.push(Diagnostic::new("input-encoding", "", "bytes that are not UTF-8 were replaced"));
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(vec![Diagnostic::new("input-empty", "", "the file has no content")]);
     }
-    (kind.read)(&text, &mut bom).map_err(|d| vec![d])?;
-    Ok(bom)
+    let mut b = build::Builder::new(kind.name(), kind.encoding(), options, distro);
+    let (text, damaged) = decode(bytes);
+    if damaged {
+        b.remark("input-encoding", "", "the file is not UTF-8; damaged characters were replaced");
+    }
+    match kind {
+        Kind::Cargo => cargo::read(&text, &mut b),
+        Kind::Npm => npm::read(&text, &mut b),
+        Kind::GoMod => golang::read_mod(&text, &mut b),
+        Kind::GoSum => golang::read_sum(&text, &mut b),
+        Kind::Requirements => requirements::read(&text, &mut b),
+        Kind::Dpkg => debian::read(&text, false, &mut b),
+        Kind::Opkg => debian::read(&text, true, &mut b),
+        Kind::Apk => apk::read(&text, &mut b),
+        Kind::Yarn => yarn::read(&text, &mut b),
+        Kind::Pnpm => pnpm::read(&text, &mut b),
+        Kind::Bun => pnpm::read_bun(&text, &mut b),
+        Kind::Python => python::read(&text, &mut b),
+        Kind::Pipfile => python::read_pipfile(&text, &mut b),
+        Kind::Composer => php::read(&text, &mut b),
+        Kind::Gemfile => ruby::read(&text, &mut b),
+        Kind::Pom => jvm::read_pom(&text, &mut b),
+        Kind::Gradle => jvm::read_gradle(&text, &mut b),
+        Kind::NugetLock => dotnet::read_lock(&text, &mut b),
+        Kind::NugetConfig => dotnet::read_config(&text, &mut b),
+        Kind::Deps => dotnet::read_deps(&text, &mut b),
+        Kind::Conan => native::read_conan(&text, &mut b),
+        Kind::Yocto => native::read_yocto(&text, &mut b),
+        Kind::Buildroot => native::read_buildroot(&text, &mut b),
+        Kind::Pub => mobile::read_pub(&text, &mut b),
+        Kind::Swift => mobile::read_swift(&text, &mut b),
+        Kind::Pods => mobile::read_pods(&text, &mut b),
+        Kind::Mix => mobile::read_mix(&text, &mut b),
+        Kind::Renv => mobile::read_renv(&text, &mut b),
+        Kind::Stack => mobile::read_stack(&text, &mut b),
+    }?;
+    b.finish()
 }
 
-/// A package as a lock file tells of it.
-#[derive(Default)]
-struct Package<'a> {
-    /// purl type; empty: the package has none (it is not of a registry).
-    ty: &'a str,
-    namespace: Option<&'a str>,
-    name: &'a str,
-    version: Option<&'a str>,
-    qualifiers: Vec<(String, String)>,
-    path: String,
-}
-
-/// Adds a package and gives its number.
-fn add(bom: &mut Bom, p: Package<'_>) -> usize {
-    let number = bom.components.len();
-    let full = match p.namespace {
-        Some(ns) => format!("{ns}/{}", p.name),
-        None => p.name.to_owned(),
+/// Text of a file: UTF-8, or UTF-16 where a byte order mark says so (Windows shells write requirements files that
+/// way). The flag says that characters were replaced.
+fn decode(bytes: &[u8]) -> (Cow<'_, str>, bool) {
+    let utf16 = |rest: &[u8], join: fn([u8; 2]) -> u16| {
+        let units = rest
+            .chunks_exact(2)
+            .map(|c| join([c.first().copied().unwrap_or(0), c.get(1).copied().unwrap_or(0)]));
+        let mut damaged = rest.len() % 2 == 1;
+        let text: String = char::decode_utf16(units)
+            .map(|c| {
+                c.unwrap_or_else(|_| {
+                    damaged = true;
+                    char::REPLACEMENT_CHARACTER
+                })
+            })
+            .collect();
+        (Cow::Owned(text), damaged)
     };
-    let version = p.version.map(str::trim).filter(|v| !v.is_empty());
-    if version.is_none() {
-        bom.diagnostics.push(Diagnostic::new(
-            "lock-unresolved",
-            p.path.clone(),
-            format!("{} is not pinned to one version", excerpt(&full)),
-        ));
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => {
+            let body = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            let text = String::from_utf8_lossy(body);
+            let damaged = matches!(text, Cow::Owned(_));
+            (text, damaged)
+        }
     }
-    let raw = Purl {
-        ty: p.ty.to_owned(),
-        namespace: p.namespace.map(str::to_owned),
-        name: p.name.to_owned(),
-        version: version.map(str::to_owned),
-        qualifiers: p.qualifiers,
-        subpath: None,
-    };
-    // through its text, so that the type's normalisation holds
-    let purl = (!p.ty.is_empty()).then(|| Purl::parse(&raw.to_string()));
-    if let Some(Err(e)) = &purl {
-        bom.diagnostics.push(Diagnostic::new(
-            "purl-invalid",
-            p.path.clone(),
-            format!("{}: {e}", excerpt(&full)),
-        ));
-    }
-    bom.components.push(Component {
-        reference: format!("{full}@{}#{number}", version.unwrap_or("")),
-        name: full,
-        version: version.map(str::to_owned),
-        purl: purl.and_then(Result::ok),
-        path: p.path,
-        ..Component::default()
-    });
-    number
 }
-
-#[cfg(test)]
-mod tests;

@@ -36,8 +36,8 @@ pub(super) struct CreationInfo {
 pub(super) struct Package {
     #[serde(rename = "SPDXID")]
     pub id: Option<String>,
-    #[serde(alias = "fileName")]
     pub name: Option<String>,
+    pub file_name: Option<String>,
     pub version_info: Option<String>,
     pub supplier: Option<String>,
     pub originator: Option<String>,
@@ -108,7 +108,8 @@ pub(super) fn build(doc: Document, encoding: &str, options: &ReadOptions) -> Res
         true => ("files", doc.files.unwrap_or_default(), true),
         false => ("packages", packages, false),
     };
-    for (n, p) in items.into_iter().enumerate() {
+    for (n, mut p) in items.into_iter().enumerate() {
+        p.name = p.name.or(p.file_name.take());
         let path = format!("{list}[{n}]");
         if p.id.is_none() || p.name.is_none() {
             violations.push(Diagnostic::new(
