@@ -52,18 +52,13 @@ impl<T> Doing<T> for std::io::Result<T> {
     }
 }
 
-impl<T> Doing<T> for std::result::Result<T, sqlx::Error> {
+impl<T> Doing<T> for std::result::Result<T, sea_orm::DbErr> {
     fn doing(self, what: &str) -> Result<T> {
-        self.map_err(|e| match e {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Database(_) => {
-                Error::Unavailable { doing: what.to_owned(), cause: Box::new(e) }
-            }
-            e => Error::Internal { doing: what.to_owned(), cause: Box::new(e) },
-        })
+        self.map_err(|e| Error::Unavailable { doing: what.to_owned(), cause: Box::new(e) })
     }
 }
 
-impl<T> Doing<T> for std::result::Result<T, sea_orm::DbErr> {
+impl<T> Doing<T> for std::result::Result<T, sea_orm::sqlx::Error> {
     fn doing(self, what: &str) -> Result<T> {
         self.map_err(|e| Error::Unavailable { doing: what.to_owned(), cause: Box::new(e) })
     }

@@ -300,6 +300,8 @@ pub enum Fact {
         ransomware: bool,
         /// Short name given by CISA.
         name: String,
+        /// When the edition of the catalogue that says so was released, as written; RFC 3339 or a day.
+        released: Option<String>,
     },
     /// EPSS score (FIRST).
     Epss {
@@ -328,6 +330,8 @@ pub enum Fact {
         verified: bool,
         /// Metasploit rank, 0 (manual) to 600 (excellent).
         rank: Option<u16>,
+        /// When the origin last changed the entry, as written, so that two of one origin compare as text.
+        updated: Option<String>,
     },
     /// A weakness of the CWE catalogue.
     Cwe {

@@ -7,24 +7,32 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use rayon::prelude::*;
+use sea_orm::TransactionTrait;
 use tocsin_formats::input::Limits;
 use tocsin_formats::intel::{Item, RawKind, RawRecord, parse, split};
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::record::RecordState;
 
 use crate::error::{Doing, Result};
-use crate::intel::store::{self, Batch, Prepared, Refused};
+use crate::intel::runs;
+use crate::intel::store::{self, Batch, Prepared, Refused, Run};
 use crate::intel::types::{Counts, ImportReport, Progress};
+use crate::intel::vex::VexDocument;
 use crate::intel::{Store, hash};
 
 /// Records of one transaction, and bytes that end a batch earlier so that memory stays flat.
 const BATCH_ITEMS: usize = 4000;
 const BATCH_BYTES: usize = 16 << 20;
+/// Bytes of an id; longer ones are no ids, and no database has them in an index.
+const LONGEST_ID: usize = 512;
 
 #[derive(Default)]
 struct Chunk {
     file: String,
-    records: Vec<RawRecord>,
+    /// Its whole path.
+    key: String,
+    /// Records, each with the whole path of its file.
+    records: Vec<(RawRecord, String)>,
     batch: Batch,
     skipped: Vec<String>,
     items: usize,
@@ -32,15 +40,15 @@ struct Chunk {
     files: u64,
 }
 
-/// Imports `paths` (folders in sorted order); see [`Store::import`].
+/// Imports `paths` (folders in sorted order) and tells `report`; see [`Store::import`].
 pub(crate) fn run(
     store: &Store,
     paths: &[PathBuf],
-    now: &str,
+    run: &Run<'_>,
+    report: &mut ImportReport,
     progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
-) -> Result<ImportReport> {
+) -> Result<()> {
     let files = walk(paths)?;
-    let mut report = ImportReport::default();
     let mut read = 0u64;
     std::thread::scope(|scope| {
         let (to_prepare, chunks) = sync_channel::<Chunk>(2);
@@ -58,20 +66,28 @@ pub(crate) fn run(
             report.skipped_places.truncate(100);
             report.problems += chunk.batch.refused.len() as u64;
             report.diagnostics.extend(chunk.batch.refused.iter().map(|r| r.diagnostic.clone()));
-            let (counts, conflicts) = store.runtime.block_on(store::write(&store.pool, chunk.batch, now))?;
-            for (source, c) in counts {
-                add(report.sources.entry(source).or_default(), &c);
-            }
-            report.problems += conflicts.len() as u64;
-            report.diagnostics.extend(conflicts);
+            store.runtime.block_on(write(store, chunk.batch, run, report))?;
             report.diagnostics.truncate(100);
             if progress(&Progress { what: chunk.file, read }).is_break() {
                 report.interrupted = true;
                 break;
             }
         }
-        Ok(report)
+        Ok(())
     })
+}
+
+/// Writes a batch, and how far the run is, in one transaction.
+async fn write(store: &Store, batch: Batch, run: &Run<'_>, report: &mut ImportReport) -> Result<()> {
+    let tx = store.db.begin().await.doing("beginning an import batch")?;
+    let (counts, conflicts) = store::write(&tx, batch, run).await?;
+    for (source, c) in counts {
+        add(report.sources.entry(source).or_default(), &c);
+    }
+    report.problems += conflicts.len() as u64;
+    report.diagnostics.extend(conflicts);
+    runs::note(&tx, run.id, report, None).await?;
+    tx.commit().await.doing("committing an import batch")
 }
 
 fn add(to: &mut Counts, c: &Counts) {
@@ -122,8 +138,12 @@ fn read_files(files: &[PathBuf], out: &SyncSender<Chunk>) {
 }
 
 fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>) -> ControlFlow<()> {
+    // Problems are known by the file they stand in, whatever way it was named.
+    let whole = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+    chunk.key.clone_from(&whole);
     let failed = |chunk: &mut Chunk, diagnostic: Diagnostic| {
-        chunk.batch.refused.push(Refused { diagnostic, bytes: Vec::new() });
+        let refused = Refused { source: "", file: chunk.key.clone(), diagnostic, bytes: Vec::new() };
+        chunk.batch.refused.push(refused);
     };
     let input = match std::fs::File::open(path) {
         Ok(file) => file,
@@ -138,19 +158,18 @@ fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>
         match item {
             Item::Record(r) => {
                 chunk.bytes += r.bytes.len();
-                chunk.records.push(r);
+                chunk.records.push((r, chunk.key.clone()));
             }
             Item::Fact(f) => chunk.batch.facts.push(f),
             Item::Vex(statements) => {
-                for s in &statements {
-                    let body = vex_json(s);
-                    chunk.bytes += body.len();
-                    chunk.batch.vex.push((hash(255, body.as_bytes()), body));
-                }
+                let document = VexDocument::new(&statements);
+                chunk.bytes += document.size();
+                chunk.batch.vex.push(document);
             }
             Item::Problem(diagnostic, bytes) => {
                 chunk.bytes += bytes.len();
-                chunk.batch.refused.push(Refused { diagnostic, bytes });
+                let file = chunk.key.clone();
+                chunk.batch.refused.push(Refused { source: "", file, diagnostic, bytes });
             }
             Item::Skipped(place) => chunk.skipped.push(place),
         }
@@ -163,6 +182,7 @@ fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>
                 return ControlFlow::Break(());
             }
             chunk.file = file;
+            chunk.key.clone_from(&whole);
         }
         ControlFlow::Continue(())
     };
@@ -170,23 +190,10 @@ fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>
     if let Err(diagnostic) = result {
         failed(chunk, diagnostic);
     }
+    if !gone {
+        chunk.batch.ended.push(whole);
+    }
     if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-}
-
-fn vex_json(s: &tocsin_model::vex::VexStatement) -> String {
-    let products: Vec<_> = s
-        .products
-        .iter()
-        .map(|p| {
-            serde_json::json!({"identifiers": p.identifiers, "subcomponents": p.subcomponents, "versions": p.versions})
-        })
-        .collect();
-    serde_json::json!({
-        "vulnerability": s.vulnerability, "aliases": s.aliases, "products": products, "status": s.status.as_str(),
-        "justification": s.justification, "statement": s.statement, "timestamp": s.timestamp, "author": s.author,
-        "document": s.document,
-    })
-    .to_string()
 }
 
 fn prepare_all(store: &Store, chunks: &Receiver<Chunk>, out: &SyncSender<Result<Chunk>>) {
@@ -201,34 +208,34 @@ fn prepare_all(store: &Store, chunks: &Receiver<Chunk>, out: &SyncSender<Result<
 /// Hashes, passes over what is stored already, parses and compresses the rest.
 fn prepare(store: &Store, chunk: &mut Chunk) -> Result<()> {
     let raw = std::mem::take(&mut chunk.records);
-    let hashes: Vec<String> = raw.par_iter().map(|r| hash(r.kind as u8, &r.bytes)).collect();
+    let hashes: Vec<String> = raw.par_iter().map(|(r, _)| hash(r.kind as u8, &r.bytes)).collect();
     let refs: Vec<&str> = hashes.iter().map(String::as_str).collect();
     let known = if refs.is_empty() {
         Default::default()
     } else {
-        store.runtime.block_on(store::known_hashes(&store.pool, &refs))?
+        store.runtime.block_on(store::known_hashes(&store.db, &refs))?
     };
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     let mut rest = Vec::new();
-    for (r, h) in raw.into_iter().zip(hashes) {
+    for ((r, file), h) in raw.into_iter().zip(hashes) {
         if let Some(source) = known.get(&h) {
             let c = counts.entry(source.clone()).or_default();
             c.read += 1;
             c.unchanged += 1;
         } else {
-            rest.push((r, h));
+            rest.push((r, file, h));
         }
     }
-    let done: Vec<std::result::Result<Prepared, (&'static str, Refused)>> =
-        rest.into_par_iter().map(|(r, h)| prepare_one(r, h)).collect();
+    let done: Vec<std::result::Result<Prepared, Refused>> =
+        rest.into_par_iter().map(|(r, file, h)| prepare_one(r, file, h)).collect();
     for one in done {
         match one {
             Ok(p) => {
                 counts.entry(p.source.to_owned()).or_default().read += 1;
                 chunk.batch.records.push(p);
             }
-            Err((source, refused)) => {
-                let c = counts.entry(source.to_owned()).or_default();
+            Err(refused) => {
+                let c = counts.entry(refused.source.to_owned()).or_default();
                 c.read += 1;
                 c.refused += 1;
                 chunk.batch.refused.push(refused);
@@ -264,10 +271,10 @@ struct CsafTracking {
     id: String,
 }
 
-fn prepare_one(raw: RawRecord, hash: String) -> std::result::Result<Prepared, (&'static str, Refused)> {
+fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Result<Prepared, Refused> {
     let refuse = |diagnostic: Diagnostic, mut bytes: Vec<u8>| {
         bytes.truncate(64 << 10);
-        (source_of(raw.kind, ""), Refused { diagnostic, bytes })
+        Refused { source: source_of(raw.kind, ""), file, diagnostic, bytes }
     };
     let records = match parse(raw.kind, &raw.bytes) {
         Ok((records, _)) => records,
@@ -288,6 +295,15 @@ fn prepare_one(raw: RawRecord, hash: String) -> std::result::Result<Prepared, (&
     let csaf = raw.kind == RawKind::Csaf;
     let tracking = csaf.then(|| serde_json::from_slice::<CsafHead>(&raw.bytes).ok()).flatten();
     let record_id = tracking.map_or_else(|| first.id.clone(), |head| head.document.tracking.id);
+    let record_id = record_id.replace('\0', "\u{fffd}");
+    if record_id.len() > LONGEST_ID {
+        let d = Diagnostic::new(
+            "record-invalid",
+            raw.place.clone(),
+            format!("its id is {} bytes long", record_id.len()),
+        );
+        return Err(refuse(d, raw.bytes));
+    }
     let parts = records
         .iter()
         .map(|r| {
@@ -295,8 +311,9 @@ fn prepare_one(raw: RawRecord, hash: String) -> std::result::Result<Prepared, (&
             let own = Some(&r.id).filter(|id| !csaf || **id != record_id || r.aliases.is_empty());
             let mut ids: Vec<String> = Vec::new();
             for id in own.into_iter().chain(&r.aliases) {
-                if !id.is_empty() && !ids.contains(id) {
-                    ids.push(id.clone());
+                let id = id.replace('\0', "\u{fffd}");
+                if !id.is_empty() && id.len() <= LONGEST_ID && !ids.contains(&id) {
+                    ids.push(id);
                 }
             }
             ids
@@ -316,7 +333,6 @@ fn prepare_one(raw: RawRecord, hash: String) -> std::result::Result<Prepared, (&
         title: first.title.clone(),
         raw: packed,
         parts,
-        place: raw.place,
         record_id,
     })
 }

@@ -7,14 +7,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use sqlx::{QueryBuilder, Sqlite};
+use sea_orm::{TransactionTrait, Value};
 use tocsin_engine::index::{Bytes, FactsBuilder, Group, Index, SegmentBuilder, encode};
 use tocsin_formats::intel::parse;
 use tocsin_model::record::{Record, Target};
+use tocsin_model::vex::VexStatement;
 
 use crate::error::{Doing, Error, Result};
 use crate::intel::Store;
-use crate::intel::types::kind_of;
+use crate::intel::types::{IndexStatus, kind_of};
+use crate::platform::sql::{list, numbers, row, rows, run};
 
 /// Vulnerabilities read, parsed and encoded at once.
 const BATCH: i64 = 2000;
@@ -22,12 +24,13 @@ const BATCH: i64 = 2000;
 const MAX_SEGMENTS: usize = 8;
 
 /// First line of the manifest; another one is foreign.
-const HEADER: &str = "tocsin-index 1";
+const HEADER: &str = "tocsin-index 2";
 
-/// Names in the manifest: segments, oldest first, and the facts file.
+/// Names in the manifest: the facts file, the VEX statements (JSON lines), and segments, oldest first.
 struct Manifest {
     segments: Vec<String>,
     facts: String,
+    vex: String,
 }
 
 impl Manifest {
@@ -40,12 +43,13 @@ impl Manifest {
         // A damaged manifest must not lead out of the folder.
         let mut names = lines.map(|l| (!l.contains(['/', '\\'])).then(|| l.to_owned()));
         let facts = names.next()??;
+        let vex = names.next()??;
         let segments = names.collect::<Option<Vec<_>>>()?;
-        Some(Manifest { segments, facts })
+        Some(Manifest { segments, facts, vex })
     }
 
     fn write(&self, dir: &Path) -> Result<()> {
-        let text = format!("{HEADER}\n{}\n{}\n", self.facts, self.segments.join("\n"));
+        let text = format!("{HEADER}\n{}\n{}\n{}\n", self.facts, self.vex, self.segments.join("\n"));
         write_file(dir, "manifest", text.as_bytes())
     }
 }
@@ -85,18 +89,41 @@ fn map(path: &Path) -> std::io::Result<Bytes> {
     Ok(Arc::new(Map(map)))
 }
 
+/// An opened index: what is matched against, and the VEX statements that go with it.
+pub struct Opened {
+    /// The index.
+    pub index: Index,
+    /// Statements of stored VEX documents, oldest first: a later word wins.
+    pub vex: Vec<VexStatement>,
+}
+
 /// Opens the index as the manifest tells; `None`: missing, foreign or damaged.
-fn try_open(dir: &Path) -> Option<Index> {
+fn try_open(dir: &Path) -> Option<Opened> {
     let manifest = Manifest::read(dir)?;
     let segments = manifest.segments.iter().map(|n| map(&dir.join(n)).ok()).collect::<Option<Vec<_>>>()?;
-    Index::open(segments, Some(map(&dir.join(&manifest.facts)).ok()?)).ok()
+    let index = Index::open(segments, Some(map(&dir.join(&manifest.facts)).ok()?)).ok()?;
+    let vex = std::fs::read(dir.join(&manifest.vex)).ok()?;
+    // The name tells the hash, which is this file's checksum.
+    if name_of("vex", &vex) != manifest.vex {
+        return None;
+    }
+    let lines: Vec<&str> = std::str::from_utf8(&vex).ok()?.lines().collect();
+    let vex = lines.into_par_iter().filter_map(super::vex::from_json).collect();
+    Some(Opened { index, vex })
 }
 
 /// Opens the index, building it from the database where it cannot be used.
-pub(crate) fn open(store: &Store) -> Result<Index> {
+pub(crate) fn open(store: &Store) -> Result<Opened> {
     let dir = store.dir.join("index");
-    if let Some(index) = try_open(&dir) {
-        return Ok(index);
+    // An import that ends now may take the files away that the manifest just named: then there is a new one.
+    for _ in 0..3 {
+        let before = std::fs::read(dir.join("manifest")).ok();
+        if let Some(opened) = try_open(&dir) {
+            return Ok(opened);
+        }
+        if before == std::fs::read(dir.join("manifest")).ok() {
+            break;
+        }
     }
     {
         let _lock = store.lock()?;
@@ -111,20 +138,35 @@ pub(crate) fn open(store: &Store) -> Result<Index> {
     })
 }
 
+/// The state of the index, without building anything.
+pub(crate) fn status(store: &Store) -> IndexStatus {
+    let dir = store.dir.join("index");
+    let mut status = IndexStatus::default();
+    for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+        status.bytes += entry.metadata().map_or(0, |m| m.len());
+    }
+    let written = std::fs::metadata(dir.join("manifest")).and_then(|m| m.modified()).ok();
+    status.written = written.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok()).map(|d| d.as_secs());
+    status.segments = Manifest::read(&dir).map_or(0, |m| m.segments.len() as u64);
+    if let Some(opened) = try_open(&dir) {
+        status.usable = true;
+        status.vulnerabilities = opened.index.len() as u64;
+        status.vex = opened.vex.len() as u64;
+    }
+    status
+}
+
 /// Brings the index up to date: a delta of what is dirty, or all of it when `full`, when there is no usable
 /// index, too many segments or more than a fifth is dirty. The caller holds the lock.
 pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
     let dir = store.dir.join("index");
     std::fs::create_dir_all(&dir).doing("making the index folder")?;
-    let (dirty, all, gone): (i64, i64, i64) = store.runtime.block_on(async {
-        sqlx::query_as(
-            "SELECT (SELECT count(*) FROM vulnerability WHERE dirty = 1), (SELECT count(*) FROM vulnerability),
-             (SELECT count(*) FROM gone)",
-        )
-        .fetch_one(&store.pool)
-        .await
-        .doing("counting what is dirty")
-    })?;
+    let sql =
+        "SELECT (SELECT count(*) FROM vulnerability WHERE dirty = 1), (SELECT count(*) FROM vulnerability),
+         (SELECT count(*) FROM gone)";
+    let counted: Option<(i64, i64, i64)> =
+        store.runtime.block_on(row(&store.db, "counting what is dirty", sql, vec![]))?;
+    let (dirty, all, gone) = counted.unwrap_or_default();
     let old = Manifest::read(&dir).filter(|_| try_open(&dir).is_some());
     let old_names: Vec<String> = old.as_ref().map(|m| m.segments.clone()).unwrap_or_default();
     let full = full || old.is_none() || old_names.len() >= MAX_SEGMENTS || dirty * 5 > all;
@@ -139,18 +181,27 @@ pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
     let facts = facts(store)?;
     let name = name_of("facts", &facts);
     write_file(&dir, &name, &facts)?;
-    let manifest = Manifest { segments, facts: name };
+    let mut statements = store.runtime.block_on(super::vex::read(&store.db))?.join("\n").into_bytes();
+    statements.push(b'\n');
+    let vex = name_of("vex", &statements);
+    write_file(&dir, &vex, &statements)?;
+    let manifest = Manifest { segments, facts: name, vex };
     manifest.write(&dir)?;
     store.runtime.block_on(async {
-        let mut tx = store.pool.begin().await.doing("closing the index build")?;
+        let what = "closing the index build";
+        let tx = store.db.begin().await.doing(what)?;
         for sql in ["UPDATE vulnerability SET dirty = 0 WHERE dirty = 1", "DELETE FROM gone"] {
-            sqlx::query(sql).execute(&mut *tx).await.doing("closing the index build")?;
+            run(&tx, what, sql, vec![]).await?;
         }
-        tx.commit().await.doing("closing the index build")
+        tx.commit().await.doing(what)
     })?;
     for entry in std::fs::read_dir(&dir).doing("tidying the index folder")?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        if name != "manifest" && name != manifest.facts && !manifest.segments.contains(&name) {
+        if name != "manifest"
+            && name != manifest.facts
+            && name != manifest.vex
+            && !manifest.segments.contains(&name)
+        {
             // A file that stays behind only takes space; the next build tries again.
             let _ = std::fs::remove_file(entry.path());
         }
@@ -166,13 +217,11 @@ fn name_of(kind: &str, bytes: &[u8]) -> String {
 fn segment(store: &Store, full: bool) -> Result<Vec<u8>> {
     let mut builder = SegmentBuilder::default();
     if full {
-        store.runtime.block_on(async {
-            sqlx::query("DELETE FROM search").execute(&store.pool).await.doing("clearing the text search")
-        })?;
+        store.runtime.block_on(run(&store.db, "clearing the text search", "DELETE FROM search", vec![]))?;
     } else {
-        let gone: Vec<(String,)> = store.runtime.block_on(async {
-            sqlx::query_as("SELECT main FROM gone").fetch_all(&store.pool).await.doing("reading what is gone")
-        })?;
+        let sql = "SELECT main FROM gone";
+        let gone: Vec<(String,)> =
+            store.runtime.block_on(rows(&store.db, "reading what is gone", sql, vec![]))?;
         gone.iter().for_each(|(id,)| builder.replace(id));
     }
     let mut after = 0i64;
@@ -180,9 +229,9 @@ fn segment(store: &Store, full: bool) -> Result<Vec<u8>> {
         let groups = store.runtime.block_on(groups(store, full, after))?;
         let Some((last, _)) = groups.last() else { break };
         after = *last;
-        let rows: Vec<(i64, String, String, String)> =
+        let texts: Vec<(i64, String, String, String)> =
             groups.par_iter().map(|(id, g)| text_of(*id, g)).collect();
-        store.runtime.block_on(write_search(store, &rows))?;
+        store.runtime.block_on(super::search::write(store, &texts))?;
         let encoded: Vec<_> = groups.par_iter().map(|(_, g)| encode(g)).collect();
         encoded.into_iter().for_each(|e| builder.push(e));
     }
@@ -192,37 +241,26 @@ fn segment(store: &Store, full: bool) -> Result<Vec<u8>> {
 /// The next groups after number `after`, with their records parsed.
 async fn groups(store: &Store, full: bool, after: i64) -> Result<Vec<(i64, Group)>> {
     let what = "reading vulnerabilities for the index";
-    let sql = if full {
-        "SELECT id, main FROM vulnerability WHERE id > ? ORDER BY id LIMIT ?"
-    } else {
-        "SELECT id, main FROM vulnerability WHERE dirty = 1 AND id > ? ORDER BY id LIMIT ?"
-    };
-    let mains: Vec<(i64, String)> =
-        sqlx::query_as(sql).bind(after).bind(BATCH).fetch_all(&store.pool).await.doing(what)?;
-    let ids = format!("[{}]", mains.iter().map(|(id, _)| id.to_string()).collect::<Vec<_>>().join(","));
-    let links: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT l.vulnerability, l.record, l.part FROM json_each(?) j
-         CROSS JOIN record_link l ON l.vulnerability = j.value ORDER BY 1, 2, 3",
-    )
-    .bind(&ids)
-    .fetch_all(&store.pool)
-    .await
-    .doing(what)?;
-    let aliases: Vec<(i64, String)> = sqlx::query_as(
-        "SELECT a.vulnerability, a.id FROM json_each(?) j CROSS JOIN alias a ON a.vulnerability = j.value ORDER BY 2",
-    )
-    .bind(&ids)
-    .fetch_all(&store.pool)
-    .await
-    .doing(what)?;
-    let raw: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(
+    let filter = if full { "" } else { "dirty = 1 AND" };
+    let sql = format!("SELECT id, main FROM vulnerability WHERE {filter} id > $1 ORDER BY id LIMIT $2");
+    let values = vec![Value::from(after), Value::from(BATCH)];
+    let mains: Vec<(i64, String)> = rows(&store.db, what, &sql, values).await?;
+    let ids: Vec<i64> = mains.iter().map(|(id, _)| *id).collect();
+    let ids = list(&ids);
+    let within = numbers(&store.db, 1);
+    let sql = format!(
+        "SELECT vulnerability, record, part FROM record_link WHERE vulnerability IN {within} ORDER BY 1, 2, 3"
+    );
+    let links: Vec<(i64, i64, i64)> = rows(&store.db, what, &sql, vec![ids.clone()]).await?;
+    let sql = format!("SELECT vulnerability, id FROM alias WHERE vulnerability IN {within}");
+    let mut aliases: Vec<(i64, String)> = rows(&store.db, what, &sql, vec![ids.clone()]).await?;
+    // Sorted here, since the order of texts in SQL differs between databases.
+    aliases.sort();
+    let sql = format!(
         "SELECT r.id, r.kind, w.raw FROM record r JOIN record_raw w ON w.record = r.id WHERE r.id IN
-         (SELECT l.record FROM json_each(?) j CROSS JOIN record_link l ON l.vulnerability = j.value)",
-    )
-    .bind(&ids)
-    .fetch_all(&store.pool)
-    .await
-    .doing(what)?;
+         (SELECT l.record FROM record_link l WHERE l.vulnerability IN {within})"
+    );
+    let raw: Vec<(i64, i64, Vec<u8>)> = rows(&store.db, what, &sql, vec![ids]).await?;
     let parsed: HashMap<i64, Vec<Record>> =
         raw.into_par_iter().map(|(id, kind, raw)| (id, parse_stored(kind, &raw))).collect();
     let mut out: BTreeMap<i64, Group> =
@@ -269,35 +307,14 @@ fn text_of(id: i64, group: &Group) -> (i64, String, String, String) {
         }
     }
     let title = group.records.iter().map(|r| r.title.as_str()).find(|t| !t.is_empty()).unwrap_or("");
-    (id, format!("{} {}", group.id, group.aliases.join(" ")), title.to_owned(), packages.join(" "))
-}
-
-async fn write_search(store: &Store, rows: &[(i64, String, String, String)]) -> Result<()> {
-    let what = "writing the text search";
-    let mut tx = store.pool.begin().await.doing(what)?;
-    let ids = format!("[{}]", rows.iter().map(|r| r.0.to_string()).collect::<Vec<_>>().join(","));
-    sqlx::query("DELETE FROM search WHERE rowid IN (SELECT value FROM json_each(?))")
-        .bind(ids)
-        .execute(&mut *tx)
-        .await
-        .doing(what)?;
-    for chunk in rows.chunks(2000) {
-        let mut q = QueryBuilder::<Sqlite>::new("INSERT INTO search (rowid, ids, title, packages) ");
-        q.push_values(chunk, |mut b, (id, ids, title, packages)| {
-            b.push_bind(*id).push_bind(ids).push_bind(title).push_bind(packages);
-        });
-        q.build().execute(&mut *tx).await.doing(what)?;
-    }
-    tx.commit().await.doing(what)
+    let aliases: Vec<&str> = group.aliases.iter().take(200).map(String::as_str).collect();
+    (id, format!("{} {}", group.id, aliases.join(" ")), title.to_owned(), packages.join(" "))
 }
 
 fn facts(store: &Store) -> Result<Vec<u8>> {
     let mut builder = FactsBuilder::default();
-    store.runtime.block_on(async {
-        for fact in super::query::facts(store, None).await? {
-            builder.push(&fact);
-        }
-        Ok::<_, Error>(())
-    })?;
+    for fact in store.runtime.block_on(super::facts::read(&store.db, None))? {
+        builder.push(&fact);
+    }
     Ok(builder.finish())
 }

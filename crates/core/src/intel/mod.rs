@@ -3,26 +3,35 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use sqlx::SqlitePool;
+use sea_orm::DatabaseConnection;
 
 use crate::error::{Doing, Error, Result};
-use crate::platform::db;
+use crate::platform::db::{self, Place};
 
+mod facts;
 mod import;
 mod index;
+mod instant;
 mod merge;
+mod problems;
 mod query;
+mod records;
+mod runs;
+mod search;
 mod store;
 #[cfg(test)]
 mod tests;
 pub mod types;
+mod vex;
 
+pub use index::Opened;
 pub use types::*;
 
 /// The store of one data directory. Its methods block; the runtime behind it is its own.
 pub struct Store {
     pub(crate) runtime: tokio::runtime::Runtime,
-    pub(crate) pool: SqlitePool,
+    pub(crate) db: DatabaseConnection,
+    pub(crate) place: Place,
     pub(crate) dir: PathBuf,
 }
 
@@ -32,24 +41,32 @@ pub(crate) fn hash(kind: u8, bytes: &[u8]) -> String {
 }
 
 impl Store {
-    /// Opens the store under `data_dir`, making it where it is missing.
+    /// Opens the store under `data_dir` with a SQLite file, making it where it is missing.
     ///
     /// # Errors
     /// The folder or the database cannot be opened or brought up to date.
     pub fn open(data_dir: &Path) -> Result<Store> {
+        Store::open_at(data_dir, Place::File(data_dir.join("tocsin.db")))
+    }
+
+    /// Opens the store whose database is at `place`; the index and the lock are in `data_dir`.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_at(data_dir: &Path, place: Place) -> Result<Store> {
         std::fs::create_dir_all(data_dir).doing("making the data directory")?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .doing("starting the runtime")?;
-        let db = runtime.block_on(db::open(&data_dir.join("tocsin.db")))?;
-        let pool = db.get_sqlite_connection_pool().clone();
-        Ok(Store { runtime, pool, dir: data_dir.to_owned() })
+        let db = runtime.block_on(db::open(&place))?;
+        Ok(Store { runtime, db, place, dir: data_dir.to_owned() })
     }
 
-    /// Imports files and folders. `now` (RFC 3339) is when; `progress` is called after each transaction and may
-    /// break off, after which a later import goes on (what is stored is passed over by its hash).
+    /// Imports files and folders. `clock` tells the time (RFC 3339) at the beginning and the end; `progress` is
+    /// called after each transaction and may break off, after which a later import goes on (what is stored is
+    /// passed over by its hash).
     ///
     /// A record that is older by `modified` than the stored one never replaces it and counts as
     /// [`Counts::older`].
@@ -60,14 +77,24 @@ impl Store {
     pub fn import(
         &self,
         paths: &[PathBuf],
-        now: &str,
+        clock: &dyn Fn() -> String,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<ImportReport> {
         let _lock = self.lock()?;
-        let report = import::run(self, paths, now, progress)?;
-        if !report.interrupted {
-            index::build(self, false)?;
-        }
+        let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+        let now = clock();
+        let id = self.runtime.block_on(runs::begin(&self.db, &shown, &now))?;
+        let mut report = ImportReport::default();
+        let run = store::Run { id, now: &now };
+        let done = import::run(self, paths, &run, &mut report, progress)
+            .and_then(|()| if report.interrupted { Ok(()) } else { index::build(self, false) });
+        let outcome = match (&done, report.interrupted) {
+            (Err(_), _) => "failed",
+            (Ok(()), true) => "interrupted",
+            (Ok(()), false) => "complete",
+        };
+        let noted = self.runtime.block_on(runs::note(&self.db, id, &report, Some((&clock(), outcome))));
+        done.and(noted)?;
         Ok(report)
     }
 
@@ -80,11 +107,12 @@ impl Store {
         index::build(self, true)
     }
 
-    /// Opens the matching index; a missing, foreign or damaged one is built from the database first.
+    /// Opens the matching index; a missing, foreign or damaged one is built from the database first. Its pages
+    /// are checked when they are read: damage found then is mended by [`Store::rebuild_index`].
     ///
     /// # Errors
     /// It must be built while an import runs, or it cannot be written.
-    pub fn open_index(&self) -> Result<tocsin_engine::index::Index> {
+    pub fn open_index(&self) -> Result<Opened> {
         index::open(self)
     }
 

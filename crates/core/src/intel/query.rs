@@ -1,77 +1,28 @@
-//! Questions to the store: status, show, search, problems, raw.
+//! Questions to the store: status, show, raw.
 
-use sqlx::SqlitePool;
-use tocsin_model::record::Fact;
+use std::collections::BTreeMap;
 
-use crate::error::{Doing, Error, Result};
+use sea_orm::{DatabaseConnection, Value};
+
+use crate::error::{Error, Result};
 use crate::intel::Store;
-use crate::intel::index::{parse_stored, unpack};
-use crate::intel::types::{Hit, Problem, Shown, ShownRecord, Status};
+use crate::intel::index::{self, parse_stored, unpack};
+use crate::intel::types::{Problem, Shown, ShownRecord, SourceStatus, Status};
+use crate::intel::{facts, runs, vex};
+use crate::platform::db::Place;
+use crate::platform::sql::{list, row, rows, text, texts};
 
-/// The origins an exploit can have; the word of the model is static.
-const ORIGINS: &[&str] = &["exploit-db", "metasploit", "poc"];
+/// Runs that are looked through for the last import of a source.
+const RUNS: i64 = 1000;
 
-/// KEV, current EPSS and exploits: of the ids in the JSON list, or all.
-pub(crate) async fn facts(store: &Store, ids: Option<&str>) -> Result<Vec<Fact>> {
-    let what = "reading facts";
-    let pool = &store.pool;
-    let mut out = Vec::new();
-    let kev: Vec<(String, String, Option<String>, bool, String)> = sqlx::query_as(
-        "SELECT cve, date_added, due_date, ransomware, name FROM kev
-         WHERE ?1 IS NULL OR cve IN (SELECT value FROM json_each(?1)) ORDER BY cve",
-    )
-    .bind(ids)
-    .fetch_all(pool)
-    .await
-    .doing(what)?;
-    out.extend(kev.into_iter().map(|(cve, date_added, due_date, ransomware, name)| Fact::Kev {
-        cve,
-        date_added,
-        due_date,
-        ransomware,
-        name,
-    }));
-    let sql = match ids {
-        Some(_) => {
-            "SELECT cve, date, score, percentile FROM epss WHERE cve IN (SELECT value FROM json_each(?1))"
-        }
-        None => "SELECT cve, date, score, percentile FROM epss WHERE ?1 IS NULL ORDER BY cve",
-    };
-    let epss: Vec<(String, String, f64, f64)> =
-        sqlx::query_as(sql).bind(ids).fetch_all(pool).await.doing(what)?;
-    out.extend(epss.into_iter().map(|(cve, date, score, percentile)| Fact::Epss {
-        cve,
-        date,
-        score: score as f32,
-        percentile: percentile as f32,
-    }));
-    let sql = match ids {
-        Some(_) => {
-            "SELECT origin, id, cve, title, date, verified, rank FROM exploit
-             WHERE cve IN (SELECT value FROM json_each(?1)) ORDER BY origin, id"
-        }
-        None => {
-            "SELECT origin, id, cve, title, date, verified, rank FROM exploit WHERE ?1 IS NULL ORDER BY origin, id"
-        }
-    };
-    type Row = (String, String, String, String, Option<String>, bool, Option<i64>);
-    let exploits: Vec<Row> = sqlx::query_as(sql).bind(ids).fetch_all(pool).await.doing(what)?;
-    for (origin, id, cve, title, date, verified, rank) in exploits {
-        let Some(origin) = ORIGINS.iter().find(|o| **o == origin) else { continue };
-        let rank = rank.and_then(|r| u16::try_from(r).ok());
-        out.push(Fact::Exploit { vulnerabilities: vec![cve], origin, id, title, date, verified, rank });
-    }
-    Ok(out)
+async fn count(db: &DatabaseConnection, sql: &str) -> Result<u64> {
+    let found: Option<(i64,)> = row(db, "counting", sql, vec![]).await?;
+    Ok(found.map_or(0, |n| u64::try_from(n.0).unwrap_or(0)))
 }
 
-async fn count(pool: &SqlitePool, sql: &'static str) -> Result<u64> {
-    let (n,): (i64,) = sqlx::query_as(sql).fetch_one(pool).await.doing("counting")?;
-    Ok(u64::try_from(n).unwrap_or(0))
-}
-
-async fn dated(pool: &SqlitePool, sql: &'static str) -> Result<(u64, Option<String>)> {
-    let (n, date): (i64, Option<String>) = sqlx::query_as(sql).fetch_one(pool).await.doing("counting")?;
-    Ok((u64::try_from(n).unwrap_or(0), date))
+async fn dated(db: &DatabaseConnection, sql: &str) -> Result<(u64, Option<String>)> {
+    let found: Option<(i64, Option<String>)> = row(db, "counting", sql, vec![]).await?;
+    Ok(found.map_or((0, None), |(n, date)| (u64::try_from(n).unwrap_or(0), date)))
 }
 
 impl Store {
@@ -80,32 +31,52 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub fn status(&self) -> Result<Status> {
-        let pool = &self.pool;
-        let mut status = self.runtime.block_on(async {
-            let sources: Vec<(String, i64, Option<String>)> = sqlx::query_as(
-                "SELECT source, count(*), max(modified) FROM record GROUP BY source ORDER BY source",
-            )
-            .fetch_all(pool)
-            .await
-            .doing("counting records")?;
-            Ok::<_, Error>(Status {
-                sources: sources.into_iter().map(|(s, n, d)| (s, u64::try_from(n).unwrap_or(0), d)).collect(),
-                vulnerabilities: count(pool, "SELECT count(*) FROM vulnerability").await?,
-                epss: dated(pool, "SELECT count(*), max(date) FROM epss").await?,
-                kev: dated(pool, "SELECT count(*), max(date_added) FROM kev").await?,
-                exploits: count(pool, "SELECT count(*) FROM (SELECT DISTINCT origin, id FROM exploit)")
-                    .await?,
-                cwes: count(pool, "SELECT count(*) FROM cwe").await?,
-                vex: count(pool, "SELECT count(*) FROM vex_statement").await?,
-                problems: count(pool, "SELECT count(*) FROM problem").await?,
-                dirty: count(pool, "SELECT count(*) FROM vulnerability WHERE dirty = 1").await?,
-                ..Status::default()
-            })
-        })?;
+        let mut status = self.runtime.block_on(self.numbers())?;
         let size = |path: std::path::PathBuf| std::fs::metadata(path).map_or(0, |m| m.len());
-        status.database_bytes = size(self.dir.join("tocsin.db")) + size(self.dir.join("tocsin.db-wal"));
-        let index = std::fs::read_dir(self.dir.join("index")).into_iter().flatten().flatten();
-        status.index_bytes = index.map(|e| size(e.path())).sum();
+        if let Place::File(file) = &self.place {
+            status.database_bytes = size(file.clone()) + size(file.with_extension("db-wal"));
+        }
+        let behind = status.index.behind;
+        status.index = index::status(self);
+        status.index.behind = behind;
+        Ok(status)
+    }
+
+    async fn numbers(&self) -> Result<Status> {
+        let db = &self.db;
+        let what = "counting records";
+        let sql = "SELECT source, count(*), max(modified) FROM record GROUP BY source";
+        let records: Vec<(String, i64, Option<String>)> = rows(db, what, sql, vec![]).await?;
+        let sql = "SELECT source, count(*) FROM problem GROUP BY source";
+        let problems: Vec<(String, i64)> = rows(db, what, sql, vec![]).await?;
+        let runs = runs::last(db, RUNS).await?;
+        let number = |n: i64| u64::try_from(n).unwrap_or(0);
+        let mut sources: BTreeMap<String, SourceStatus> = BTreeMap::new();
+        for (source, n, newest) in records {
+            let s = sources.entry(source).or_default();
+            (s.records, s.newest) = (number(n), newest);
+        }
+        for (source, n) in problems {
+            sources.entry(source).or_default().problems = number(n);
+        }
+        for (source, s) in &mut sources {
+            s.source.clone_from(source);
+            s.imported = runs.iter().find(|r| r.sources.contains_key(source)).map(|r| r.started.clone());
+        }
+        let mut status = Status {
+            sources: sources.into_values().filter(|s| !s.source.is_empty()).collect(),
+            imports: runs.into_iter().take(5).collect(),
+            vulnerabilities: count(db, "SELECT count(*) FROM vulnerability").await?,
+            epss: dated(db, "SELECT count(*), max(date) FROM epss").await?,
+            kev: dated(db, "SELECT count(*), max(coalesce(released, date_added)) FROM kev").await?,
+            exploits: count(db, "SELECT count(*) FROM (SELECT DISTINCT origin, id FROM exploit) e").await?,
+            cwes: count(db, "SELECT count(*) FROM cwe").await?,
+            vex: count(db, "SELECT count(*) FROM vex_statement").await?,
+            problems: count(db, "SELECT count(*) FROM problem").await?,
+            ..Status::default()
+        };
+        status.index.behind = count(db, "SELECT count(*) FROM vulnerability WHERE dirty = 1").await?
+            + count(db, "SELECT count(*) FROM gone").await?;
         Ok(status)
     }
 
@@ -119,117 +90,117 @@ impl Store {
 
     async fn show_async(&self, id: &str) -> Result<Shown> {
         let what = "reading the vulnerability";
-        let found: Option<(i64, String)> = sqlx::query_as(
-            "SELECT id, main FROM vulnerability WHERE id = coalesce(
-               (SELECT vulnerability FROM alias WHERE id = ?1),
-               (SELECT l.vulnerability FROM record r JOIN record_link l ON l.record = r.id WHERE r.record_id = ?1
-                ORDER BY l.record, l.part LIMIT 1))",
-        )
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await
-        .doing(what)?;
+        let db = &self.db;
+        // A document of several flaws (CSAF) is not one of them: its id leads to the first.
+        let sql = "SELECT id, main FROM vulnerability WHERE id = coalesce(
+               (SELECT vulnerability FROM alias WHERE id = $1),
+               (SELECT l.vulnerability FROM record r JOIN record_link l ON l.record = r.id WHERE r.record_id = $1
+                ORDER BY l.record, l.part LIMIT 1))";
+        let mut found: Option<(i64, String)> = row(db, what, sql, vec![text(id)]).await?;
+        if found.is_none() {
+            found = row(db, what, sql, vec![text(&id.to_ascii_uppercase())]).await?;
+        }
         let (number, main) = found.ok_or_else(|| Error::NotFound(id.to_owned()))?;
-        let ids: Vec<(String,)> = sqlx::query_as("SELECT id FROM alias WHERE vulnerability = ? ORDER BY id")
-            .bind(number)
-            .fetch_all(&self.pool)
-            .await
-            .doing(what)?;
-        let ids: Vec<String> = ids.into_iter().map(|i| i.0).collect();
+        let sql = "SELECT id FROM alias WHERE vulnerability = $1";
+        let ids: Vec<(String,)> = rows(db, what, sql, vec![Value::from(number)]).await?;
+        let mut ids: Vec<String> = ids.into_iter().map(|i| i.0).collect();
+        ids.sort();
+        let records = self.records_of(number).await?;
+        let sql = format!("SELECT date, score, percentile FROM epss_change WHERE cve IN {}", texts(db, 1));
+        let mut epss_history: Vec<(String, f64, f64)> = rows(db, what, &sql, vec![list(&ids)]).await?;
+        epss_history.sort_by(|a, b| a.0.cmp(&b.0));
+        let facts = facts::read(db, Some(&ids)).await?;
+        let see_also = self.see_also(number, &ids, &records).await?;
+        let names: Vec<String> = records.iter().map(|r| format!("{} {}", r.source, r.record_id)).collect();
+        let sql = format!(
+            "SELECT id, seen, source, place, code, message FROM problem WHERE code = 'record-alias-conflict'
+             AND place IN {} ORDER BY id",
+            texts(db, 1)
+        );
+        type Row = (i64, String, String, String, String, String);
+        let problems: Vec<Row> = rows(db, what, &sql, vec![list(&names)]).await?;
+        let problem = |(id, seen, source, place, code, message): Row| Problem {
+            id,
+            seen,
+            source,
+            place,
+            code,
+            message,
+        };
+        let about = |s: &tocsin_model::vex::VexStatement| {
+            std::iter::once(&s.vulnerability).chain(&s.aliases).any(|id| ids.contains(id))
+        };
+        let vex = vex::read(db).await?;
+        let vex = vex.iter().filter_map(|s| vex::from_json(s)).filter(about).collect();
+        Ok(Shown {
+            aliases: ids.iter().filter(|i| **i != main).cloned().collect(),
+            id: main,
+            records,
+            facts,
+            see_also,
+            vex,
+            problems: problems.into_iter().map(problem).collect(),
+            epss_history,
+        })
+    }
+
+    async fn records_of(&self, number: i64) -> Result<Vec<ShownRecord>> {
+        let what = "reading the records";
         type Row = (i64, i64, String, String, i64, String, String, Vec<u8>);
-        let rows: Vec<Row> = sqlx::query_as(
-            "SELECT r.id, l.part, r.source, r.record_id, r.kind, r.first_seen, r.last_seen, w.raw FROM record_link l
-             JOIN record r ON r.id = l.record JOIN record_raw w ON w.record = r.id WHERE l.vulnerability = ?
-             ORDER BY r.source, r.record_id, l.part",
-        )
-        .bind(number)
-        .fetch_all(&self.pool)
-        .await
-        .doing(what)?;
+        let sql = "SELECT r.id, l.part, r.source, r.record_id, r.kind, r.first_seen, r.last_seen, w.raw
+             FROM record_link l JOIN record r ON r.id = l.record JOIN record_raw w ON w.record = r.id
+             WHERE l.vulnerability = $1";
+        let mut found: Vec<Row> = rows(&self.db, what, sql, vec![Value::from(number)]).await?;
+        found.sort_by(|a, b| (&a.2, &a.3, a.1).cmp(&(&b.2, &b.3, b.1)));
         let mut records = Vec::new();
-        for (record, part, source, record_id, kind, first_seen, last_seen, raw) in rows {
+        for (record, part, source, record_id, kind, first_seen, last_seen, raw) in found {
             let parts = parse_stored(kind, &raw);
             let Some(parsed) = usize::try_from(part).ok().and_then(|n| parts.into_iter().nth(n)) else {
                 continue;
             };
-            let history: Vec<(String, Option<String>)> =
-                sqlx::query_as("SELECT until, modified FROM record_history WHERE record = ? ORDER BY until")
-                    .bind(record)
-                    .fetch_all(&self.pool)
-                    .await
-                    .doing(what)?;
+            let sql = "SELECT until, modified FROM record_history WHERE record = $1 ORDER BY n";
+            let history = rows(&self.db, what, sql, vec![Value::from(record)]).await?;
             records.push(ShownRecord { source, record_id, first_seen, last_seen, record: parsed, history });
         }
-        let list = serde_json::to_string(&ids).unwrap_or_default();
-        let epss_history = sqlx::query_as(
-            "SELECT date, score, percentile FROM epss_change WHERE cve IN (SELECT value FROM json_each(?)) ORDER BY 1",
-        )
-        .bind(&list)
-        .fetch_all(&self.pool)
-        .await
-        .doing(what)?;
-        let facts = facts(self, Some(&list)).await?;
-        let aliases = ids.into_iter().filter(|i| *i != main).collect();
-        Ok(Shown { id: main, aliases, records, facts, epss_history })
+        Ok(records)
     }
 
-    /// Vulnerabilities whose ids, title or packages hold every word of `text` (as the beginning of a word).
-    /// Knows what the index knows.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub fn search(&self, text: &str, limit: u32) -> Result<Vec<Hit>> {
-        let words: Vec<String> = text
-            .split_whitespace()
-            .filter(|w| w.chars().any(char::is_alphanumeric))
-            .map(|w| format!("\"{}\"*", w.replace('"', "\"\"")))
-            .collect();
-        if words.is_empty() {
-            return Ok(Vec::new());
+    /// Links of a flaw: ids its records name without being merged with them, records elsewhere that name it so,
+    /// and what its records call related or upstream.
+    async fn see_also(
+        &self,
+        number: i64,
+        ids: &[String],
+        records: &[ShownRecord],
+    ) -> Result<Vec<(&'static str, String, Option<String>)>> {
+        let what = "reading links";
+        let sql = "SELECT DISTINCT o.id FROM record_also o
+             JOIN record_link l ON l.record = o.record AND l.part = o.part WHERE l.vulnerability = $1";
+        let names: Vec<(String,)> = rows(&self.db, what, sql, vec![Value::from(number)]).await?;
+        let sql = format!(
+            "SELECT DISTINCT r.record_id FROM record_also o JOIN record r ON r.id = o.record
+             JOIN record_link l ON l.record = o.record AND l.part = o.part
+             WHERE o.id IN {} AND l.vulnerability <> $2",
+            texts(&self.db, 1)
+        );
+        let named: Vec<(String,)> = rows(&self.db, what, &sql, vec![list(ids), Value::from(number)]).await?;
+        let mut links: Vec<(&'static str, String)> = names.into_iter().map(|n| ("names", n.0)).collect();
+        links.extend(named.into_iter().map(|n| ("named by", n.0)));
+        for r in records {
+            links.extend(r.record.related.iter().map(|id| ("related", id.clone())));
+            links.extend(r.record.upstream.iter().map(|id| ("upstream", id.clone())));
         }
-        let rows: Vec<(String, String, String, String)> = self.runtime.block_on(async {
-            sqlx::query_as(
-                "SELECT v.main, s.title, s.ids, s.packages FROM search s JOIN vulnerability v ON v.id = s.rowid
-                 WHERE search MATCH ? LIMIT ?",
-            )
-            .bind(words.join(" "))
-            .bind(limit)
-            .fetch_all(&self.pool)
-            .await
-            .doing("searching")
-        })?;
-        Ok(rows.into_iter().map(|(id, title, ids, packages)| Hit { id, title, ids, packages }).collect())
-    }
-
-    /// Problems, newest first.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub fn problems(&self, limit: u32) -> Result<Vec<Problem>> {
-        let rows: Vec<(i64, String, String, String, String)> = self.runtime.block_on(async {
-            sqlx::query_as("SELECT id, seen, place, code, message FROM problem ORDER BY id DESC LIMIT ?")
-                .bind(limit)
-                .fetch_all(&self.pool)
-                .await
-                .doing("listing problems")
-        })?;
-        let problem = |(id, seen, place, code, message)| Problem { id, seen, place, code, message };
-        Ok(rows.into_iter().map(problem).collect())
-    }
-
-    /// The bytes kept of a problem, at most 64 KiB.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`], or the database does not answer.
-    pub fn problem_bytes(&self, id: i64) -> Result<Vec<u8>> {
-        let row: Option<(Vec<u8>,)> = self.runtime.block_on(async {
-            sqlx::query_as("SELECT bytes FROM problem WHERE id = ?")
-                .bind(id)
-                .fetch_optional(&self.pool)
-                .await
-                .doing("reading a problem")
-        })?;
-        row.map(|r| r.0).ok_or_else(|| Error::NotFound(format!("problem {id}")))
+        links.retain(|(_, id)| !ids.contains(id));
+        links.sort();
+        links.dedup();
+        let wanted: Vec<&str> = links.iter().map(|l| l.1.as_str()).collect();
+        let sql = format!(
+            "SELECT a.id, v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability WHERE a.id IN {}",
+            texts(&self.db, 1)
+        );
+        let mains: Vec<(String, String)> = rows(&self.db, what, &sql, vec![list(&wanted)]).await?;
+        let mains: BTreeMap<String, String> = mains.into_iter().collect();
+        Ok(links.into_iter().map(|(how, id)| (how, id.clone(), mains.get(&id).cloned())).collect())
     }
 
     /// A stored record's bytes as they stood in the input.
@@ -237,17 +208,11 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], or the database does not answer.
     pub fn raw(&self, source: &str, id: &str) -> Result<Vec<u8>> {
-        let row: Option<(Vec<u8>,)> = self.runtime.block_on(async {
-            sqlx::query_as(
-                "SELECT w.raw FROM record r JOIN record_raw w ON w.record = r.id
-                 WHERE r.source = ? AND r.record_id = ?",
-            )
-            .bind(source)
-            .bind(id)
-            .fetch_optional(&self.pool)
-            .await
-            .doing("reading a record")
-        })?;
+        let sql = "SELECT w.raw FROM record r JOIN record_raw w ON w.record = r.id
+             WHERE r.source = $1 AND r.record_id = $2";
+        let values = vec![text(source), text(id)];
+        let row: Option<(Vec<u8>,)> =
+            self.runtime.block_on(row(&self.db, "reading a record", sql, values))?;
         let packed = row.ok_or_else(|| Error::NotFound(format!("{source} {id}")))?.0;
         unpack(&packed).ok_or_else(|| Error::Internal {
             doing: format!("unpacking {source} {id}"),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tocsin_formats::intel::RawKind;
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::record::{Fact, Record};
+use tocsin_model::vex::VexStatement;
 
 /// The format with this stored number.
 pub(crate) fn kind_of(n: i64) -> Option<RawKind> {
@@ -57,11 +58,85 @@ pub struct Progress {
     pub read: u64,
 }
 
+/// One run of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunRow {
+    /// Number.
+    pub id: i64,
+    /// Files and folders given.
+    pub paths: Vec<String>,
+    /// When it began.
+    pub started: String,
+    /// When it ended; missing where it goes on or was killed.
+    pub ended: Option<String>,
+    /// `running`, `complete`, `interrupted` or `failed`.
+    pub outcome: String,
+    /// Files read.
+    pub files: u64,
+    /// Files and archive entries of no known format.
+    pub skipped: u64,
+    /// Problems met.
+    pub problems: u64,
+    /// Counts by source.
+    pub sources: BTreeMap<String, Counts>,
+}
+
+/// What the store holds of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SourceStatus {
+    /// Source (`ghsa`, `nvd` …).
+    pub source: String,
+    /// Records.
+    pub records: u64,
+    /// Newest `modified` of them.
+    pub newest: Option<String>,
+    /// When the last import that read this source began.
+    pub imported: Option<String>,
+    /// Problems kept of it.
+    pub problems: u64,
+}
+
+/// The state of the matching index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IndexStatus {
+    /// It can be opened.
+    pub usable: bool,
+    /// Size of its files, bytes.
+    pub bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Vulnerabilities in it.
+    pub vulnerabilities: u64,
+    /// Statements of VEX documents in it.
+    pub vex: u64,
+    /// When it was written, seconds since 1970.
+    pub written: Option<u64>,
+    /// Vulnerabilities changed since.
+    pub behind: u64,
+}
+
+/// Which problems are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct ProblemFilter {
+    /// Of this source only.
+    pub source: Option<String>,
+    /// Of this code only.
+    pub code: Option<String>,
+    /// Before this number: the next page.
+    pub before: Option<i64>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// Numbers of the store.
 #[derive(Debug, Clone, Default)]
 pub struct Status {
-    /// By source: records and the newest `modified`.
-    pub sources: Vec<(String, u64, Option<String>)>,
+    /// By source.
+    pub sources: Vec<SourceStatus>,
+    /// The index.
+    pub index: IndexStatus,
+    /// The last imports, newest first, at most five.
+    pub imports: Vec<RunRow>,
     /// Vulnerabilities (aliases merged).
     pub vulnerabilities: u64,
     /// EPSS rows, and the newest day.
@@ -76,12 +151,8 @@ pub struct Status {
     pub vex: u64,
     /// Problems kept.
     pub problems: u64,
-    /// Vulnerabilities changed since the index was built.
-    pub dirty: u64,
     /// Size of the database, bytes.
     pub database_bytes: u64,
-    /// Size of the index, bytes.
-    pub index_bytes: u64,
 }
 
 /// One source's record in [`Shown`].
@@ -112,8 +183,23 @@ pub struct Shown {
     pub records: Vec<ShownRecord>,
     /// KEV, current EPSS and exploits.
     pub facts: Vec<Fact>,
+    /// Links that are no identity: (how, id, main id of the flaw it belongs to where it is known).
+    pub see_also: Vec<(&'static str, String, Option<String>)>,
+    /// VEX statements about it.
+    pub vex: Vec<VexStatement>,
+    /// Problems told of its records.
+    pub problems: Vec<Problem>,
     /// EPSS changes: (day, score, percentile), oldest first.
     pub epss_history: Vec<(String, f64, f64)>,
+}
+
+/// A page of the text search.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The hits.
+    pub hits: Vec<Hit>,
+    /// Where the next page begins; `None`: this is the last one.
+    pub next: Option<i64>,
 }
 
 /// A hit of the text search.
@@ -134,8 +220,10 @@ pub struct Hit {
 pub struct Problem {
     /// Number, for showing one.
     pub id: i64,
-    /// When met.
+    /// When first met.
     pub seen: String,
+    /// Source where it is known, else empty.
+    pub source: String,
     /// Where it stood.
     pub place: String,
     /// Diagnostic code.

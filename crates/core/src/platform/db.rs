@@ -1,22 +1,42 @@
-//! Opening the database: SQLite in WAL mode, migrated to the newest schema.
+//! Opening the database, SQLite in WAL mode or PostgreSQL, migrated to the newest schema.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, SqlxSqliteConnector};
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, SqlxSqliteConnector};
 use sea_orm_migration::MigratorTrait;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
 
 use crate::error::{Doing, Result};
 use crate::platform::migrations::Migrator;
 
-/// Opens `file`, makes it where it is missing, and brings its schema up to date.
+/// Where the database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A SQLite file, made where it is missing.
+    File(PathBuf),
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME`.
+    Postgres(String),
+}
+
+/// Opens the database and brings its schema up to date.
 ///
 /// # Errors
-/// The file cannot be opened, is no database, or a migration fails.
-pub async fn open(file: &Path) -> Result<DatabaseConnection> {
+/// It cannot be opened, is no database, or a migration fails.
+pub async fn open(place: &Place) -> Result<DatabaseConnection> {
+    let db = match place {
+        Place::File(file) => sqlite(file).await?,
+        Place::Postgres(url) => {
+            let mut options = ConnectOptions::new(url);
+            options.max_connections(4).connect_timeout(Duration::from_secs(30)).sqlx_logging(false);
+            Database::connect(options).await.doing("connecting to PostgreSQL")?
+        }
+    };
+    Migrator::up(&db, None).await.doing("migrating the database")?;
+    Ok(db)
+}
+
+async fn sqlite(file: &Path) -> Result<DatabaseConnection> {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -26,12 +46,10 @@ pub async fn open(file: &Path) -> Result<DatabaseConnection> {
         .pragma("cache_size", "-65536")
         .pragma("temp_store", "memory")
         .pragma("mmap_size", "268435456");
-    let pool: SqlitePool = SqlitePoolOptions::new()
+    let pool = SqlitePoolOptions::new()
         .max_connections(4)
         .connect_with(options)
         .await
         .doing("opening the database")?;
-    let db = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-    Migrator::up(&db, None).await.doing("migrating the database")?;
-    Ok(db)
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }

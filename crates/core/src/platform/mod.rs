@@ -1,4 +1,6 @@
-//! What every domain stands on: the database and its migrations.
+//! What every domain stands on: the database, its migrations and one way of asking it on SQLite and PostgreSQL.
 
+pub(crate) mod bulk;
 pub mod db;
 mod migrations;
+pub(crate) mod sql;

@@ -396,6 +396,7 @@ fn facts_come_with_the_vulnerability() {
         due_date: None,
         ransomware: true,
         name: String::new(),
+        released: None,
     });
     let g = group("CVE-1", vec![package(Source::Ghsa, Ecosystem::Npm, "", "a", vec![entry("", "")])]);
     let i = Index::open(vec![segment(&[g], &[])], Some(Arc::new(facts.finish()))).unwrap();

@@ -14,10 +14,7 @@ impl MigrationName for Migration {
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        for statement in SCHEMA.split(";\n").filter(|s| !s.trim().is_empty()) {
-            manager.get_connection().execute_unprepared(statement).await?;
-        }
-        Ok(())
+        super::run(manager, SCHEMA, SEARCH_SQLITE, SEARCH_POSTGRES).await
     }
 }
 
@@ -57,5 +54,14 @@ CREATE TABLE problem (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, seen TE
 CREATE TABLE import (id INTEGER PRIMARY KEY, path TEXT NOT NULL, started TEXT NOT NULL, finished TEXT,
   counts TEXT);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE VIRTUAL TABLE search USING fts5(ids, title, packages);
+";
+
+const SEARCH_SQLITE: &str = "CREATE VIRTUAL TABLE search USING fts5(ids, title, packages)";
+
+/// Words are what stands between characters that are no letter and no digit, as FTS5 cuts them.
+const SEARCH_POSTGRES: &str = "
+CREATE TABLE search (rowid BIGINT PRIMARY KEY, ids TEXT NOT NULL, title TEXT NOT NULL, packages TEXT NOT NULL,
+  words TSVECTOR GENERATED ALWAYS AS (to_tsvector('simple'::regconfig,
+    regexp_replace(ids || ' ' || title || ' ' || packages, '[^[:alnum:]]+', ' ', 'g'))) STORED);
+CREATE INDEX search_words ON search USING gin (words);
 ";

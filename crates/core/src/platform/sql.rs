@@ -1,0 +1,70 @@
+//! Asking and telling the database in the SQL that SQLite and PostgreSQL share. What differs is here and in
+//! [`super::bulk`]: how a list is bound. Values are `$1`, `$2` … on both.
+
+use sea_orm::{ConnectionTrait, DbBackend, Statement, TryGetableMany, Value};
+
+use crate::error::{Doing, Result};
+
+/// All rows of a question.
+pub(crate) async fn rows<T: TryGetableMany>(
+    db: &impl ConnectionTrait,
+    what: &str,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Vec<T>> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let rows = db.query_all_raw(statement).await.doing(what)?;
+    rows.iter()
+        .map(|r| T::try_get_many_by_index(r).map_err(Into::into))
+        .collect::<std::result::Result<_, sea_orm::DbErr>>()
+        .doing(what)
+}
+
+/// The first row of a question.
+pub(crate) async fn row<T: TryGetableMany>(
+    db: &impl ConnectionTrait,
+    what: &str,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Option<T>> {
+    Ok(rows(db, what, sql, values).await?.into_iter().next())
+}
+
+/// Runs a statement; the number of rows it changed.
+pub(crate) async fn run(db: &impl ConnectionTrait, what: &str, sql: &str, values: Vec<Value>) -> Result<u64> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    Ok(db.execute_raw(statement).await.doing(what)?.rows_affected())
+}
+
+/// A subquery giving the texts of the JSON list bound as `$n`: `id IN {list}`.
+pub(crate) fn texts(db: &impl ConnectionTrait, n: usize) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("(SELECT value FROM jsonb_array_elements_text(${n}::jsonb))"),
+        _ => format!("(SELECT value FROM json_each(${n}))"),
+    }
+}
+
+/// A subquery giving the numbers of the JSON list bound as `$n`.
+pub(crate) fn numbers(db: &impl ConnectionTrait, n: usize) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!("(SELECT value::bigint FROM jsonb_array_elements_text(${n}::jsonb))"),
+        _ => format!("(SELECT value FROM json_each(${n}))"),
+    }
+}
+
+/// A list to bind for [`texts`] or [`numbers`].
+pub(crate) fn list<T: serde::Serialize>(items: &[T]) -> Value {
+    // Texts and numbers always have a JSON form. PostgreSQL has no NUL in texts.
+    let json = serde_json::to_string(items).unwrap_or_else(|_| "[]".to_owned());
+    Value::from(if json.contains("\\u0000") { json.replace("\\u0000", "\\ufffd") } else { json })
+}
+
+/// A text to bind; NUL, which PostgreSQL cannot hold, becomes U+FFFD on both.
+pub(crate) fn text(text: &str) -> Value {
+    Value::from(if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text.to_owned() })
+}
+
+/// A text that may be missing.
+pub(crate) fn maybe(value: Option<&str>) -> Value {
+    value.map_or(Value::String(None), text)
+}
