@@ -301,6 +301,7 @@ fn weighed(
         justification = Some("inline_mitigations_already_exist".to_owned());
     }
     let mut decided = justification.is_some();
+    let mut word = None;
     if let Some(s) = statements.find(vulnerability, c.component)
         && let Some(verdict) = vex::verdict(s.status)
     {
@@ -308,6 +309,7 @@ fn weighed(
         decided = matches!(status, Verdict::Affected | Verdict::Conditional) || decided;
         status = verdict;
         justification.clone_from(&s.justification);
+        word = Some(vex::evidence(s, component, verdict, confidence));
     }
     let shown = options.explain || decided || matches!(status, Verdict::Affected | Verdict::Conditional);
     if !shown || confidence < options.min_confidence {
@@ -321,6 +323,7 @@ fn weighed(
     }
     let mut evidence: Vec<Evidence> = deciding.into_iter().chain(rest).map(|o| o.evidence).collect();
     evidence.dedup();
+    evidence.extend(word);
     Some(Finding {
         component: c.component,
         vulnerability: vulnerability.clone(),

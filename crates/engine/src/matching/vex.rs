@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tocsin_model::bom::{Bom, Component};
 use tocsin_model::cpe::Cpe;
-use tocsin_model::finding::Verdict;
+use tocsin_model::finding::{Confidence, Evidence, Verdict};
 use tocsin_model::purl::Purl;
 use tocsin_model::version::vers::Range;
 use tocsin_model::vex::{VexProduct, VexStatement, VexStatus};
@@ -116,5 +116,25 @@ pub(crate) fn verdict(status: VexStatus) -> Option<Verdict> {
         VexStatus::Affected => Some(Verdict::Affected),
         VexStatus::Fixed => Some(Verdict::Fixed),
         VexStatus::UnderInvestigation => None,
+    }
+}
+
+/// The word of the statement that decided: who said it, of what, and why.
+pub(crate) fn evidence(
+    s: &VexStatement,
+    component: &Component,
+    verdict: Verdict,
+    confidence: Confidence,
+) -> Evidence {
+    let identifier = component.purl.as_ref().map_or_else(|| component.full_name(), ToString::to_string);
+    let said = [s.author.as_deref(), s.justification.as_deref(), s.timestamp.as_deref()];
+    Evidence {
+        source: "vex",
+        record: s.document.clone().unwrap_or_else(|| s.vulnerability.clone()),
+        identifier,
+        range: s.status.as_str().to_owned(),
+        verdict,
+        confidence,
+        reason: said.into_iter().flatten().collect::<Vec<_>>().join(", "),
     }
 }

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use tocsin_core::intel::Store;
+use tocsin_core::platform::db::Place;
 use tocsin_model::diagnostic::Diagnostic;
 
 use crate::error::{EXIT_FAULT, EXIT_GATE, EXIT_OK, Error};
@@ -32,7 +34,10 @@ pub struct Global {
     /// Folder of the data [default: $XDG_DATA_HOME/tocsin, else ~/.local/share/tocsin]
     #[arg(long, global = true, value_name = "DIR", env = "TOCSIN_DATA_DIR")]
     pub data_dir: Option<PathBuf>,
-    /// Settings file (TOML; the key `data_dir` is read)
+    /// Database in place of the SQLite file in the data folder: postgres://USER:PASSWORD@HOST:PORT/NAME
+    #[arg(long, global = true, value_name = "URL", env = "TOCSIN_DATABASE", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Settings file (TOML; the keys `data_dir` and `database` are read)
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -65,7 +70,7 @@ impl Global {
             return Ok(dir.clone());
         }
         if let Some(file) = &self.config
-            && let Some(dir) = configured_dir(file)?
+            && let Some(dir) = settings(file)?.data_dir
         {
             return Ok(dir);
         }
@@ -75,19 +80,52 @@ impl Global {
             .map(|base| base.join("tocsin"))
             .ok_or_else(|| Error::Usage("no home folder is known; give --data-dir DIR".to_owned()))
     }
+
+    /// Where the database is: `--database`, then the settings file, then a file in the data folder.
+    ///
+    /// # Errors
+    /// As [`Global::data_dir`], or the URL is of no database that can be used.
+    pub fn place(&self) -> Result<Place, Error> {
+        let url = match (&self.database, &self.config) {
+            (Some(url), _) => Some(url.clone()),
+            (None, Some(file)) => settings(file)?.database,
+            (None, None) => None,
+        };
+        match url {
+            None => Ok(Place::File(self.data_dir()?.join("tocsin.db"))),
+            Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Place::Postgres(url))
+            }
+            Some(_) => Err(Error::Usage(
+                "the database is told as postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned(),
+            )),
+        }
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// As [`Global::place`], or it cannot be opened.
+    pub fn store(&self) -> Result<Store, Error> {
+        Ok(Store::open_at(&self.data_dir()?, self.place()?)?)
+    }
 }
 
-fn configured_dir(file: &std::path::Path) -> Result<Option<PathBuf>, Error> {
-    #[derive(serde::Deserialize)]
-    struct Settings {
-        data_dir: Option<PathBuf>,
-    }
+/// What the settings file may hold.
+#[derive(serde::Deserialize)]
+struct Settings {
+    data_dir: Option<PathBuf>,
+    database: Option<String>,
+}
+
+fn settings(file: &std::path::Path) -> Result<Settings, Error> {
     let shown = file.display().to_string();
     let text = std::fs::read_to_string(file).map_err(|e| Error::io(shown.clone(), e))?;
-    let settings: Settings = toml::from_str(&text)
+    let mut settings: Settings = toml::from_str(&text)
         .map_err(|e| Error::Usage(format!("{shown}: the settings file is not valid: {}", e.message())))?;
     // A relative folder is meant from where the settings file stands, not from where the user stands.
-    Ok(settings.data_dir.map(|d| file.parent().map_or_else(|| d.clone(), |p| p.join(&d))))
+    settings.data_dir = settings.data_dir.map(|d| file.parent().map_or_else(|| d.clone(), |p| p.join(&d)));
+    Ok(settings)
 }
 
 /// Runs the program with the arguments of the process.

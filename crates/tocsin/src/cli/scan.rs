@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use tocsin_engine::index::Index;
+use tocsin_core::intel::Opened;
 use tocsin_engine::matching::{self, Finding, Options, Report};
 use tocsin_formats::input::ReadOptions;
 use tocsin_model::finding::Confidence;
@@ -36,6 +36,9 @@ pub struct ScanArgs {
     /// VEX statements to apply (OpenVEX, CycloneDX); may be given again, the last word wins
     #[arg(long, value_name = "FILE")]
     pub vex: Vec<PathBuf>,
+    /// Leave out the VEX statements that were imported into the store
+    #[arg(long)]
+    pub no_stored_vex: bool,
     /// Show the evidence, and candidates that were dismissed
     #[arg(long)]
     pub explain: bool,
@@ -111,15 +114,16 @@ impl From<Sureness> for Confidence {
 /// # Errors
 /// The target, a VEX file or the index cannot be read, or the result cannot be written.
 pub fn run(global: &Global, args: &ScanArgs, out: &mut dyn Write) -> Result<Outcome, Error> {
-    run_with(|| store::open_index(&global.data_dir()?), args, out)
+    run_with(|again| store::open_index(global, again), args, out)
 }
 
-/// Runs the command with an index of the caller's; `open` is called once the target is read.
+/// Runs the command with an index of the caller's; `open` is called once the target is read, and with `true` when
+/// the index turned out to be damaged and is to be built again.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with(
-    open: impl FnOnce() -> Result<Option<Index>, Error>,
+    open: impl Fn(bool) -> Result<Option<Opened>, Error>,
     args: &ScanArgs,
     out: &mut dyn Write,
 ) -> Result<Outcome, Error> {
@@ -131,7 +135,13 @@ pub fn run_with(
         statements.extend(more);
         input.diagnostics.extend(remarks.into_iter().map(|d| d.within(&file.display().to_string())));
     }
-    let reports = match_all(open()?, args, &mut input, &statements)?;
+    let reports = match match_all(open(false)?, args, &mut input, &statements) {
+        Err(Error::Index(damage)) => {
+            say(&format!("notice: {damage}; it is built again now"));
+            match_all(open(true)?, args, &mut input, &statements)?
+        }
+        done => done?,
+    };
     let scan = gather(args, &input, &reports);
     say_all(scan.diagnostics);
     write(args, &scan, out)?;
@@ -147,12 +157,12 @@ pub fn run_with(
 }
 
 fn match_all(
-    index: Option<Index>,
+    opened: Option<Opened>,
     args: &ScanArgs,
     input: &mut target::Input,
     statements: &[VexStatement],
 ) -> Result<Vec<Vec<Finding>>, Error> {
-    let Some(index) = index else {
+    let Some(Opened { index, vex: mut stored }) = opened else {
         say(
             "notice: no vulnerability intelligence was imported yet, so nothing can be found; import some: tocsin db import PATH",
         );
@@ -162,16 +172,22 @@ fn match_all(
         min_confidence: args.min_confidence.map_or(Confidence::Inferred, Confidence::from),
         explain: args.explain,
     };
+    if args.no_stored_vex {
+        stored.clear();
+    }
+    // What the user gives comes after what is stored, and wins.
+    stored.extend_from_slice(statements);
     let mut notices = 0;
+    let mut remarks = Vec::new();
     let mut reports = Vec::with_capacity(input.documents.len());
     for bom in &input.documents {
         // The engine applies the document's own statements first; what the user gives comes later and wins.
-        let Report { findings, diagnostics, informational } =
-            matching::scan(&index, bom, statements, &options)?;
-        input.diagnostics.extend(diagnostics);
+        let Report { findings, diagnostics, informational } = matching::scan(&index, bom, &stored, &options)?;
+        remarks.extend(diagnostics);
         notices += informational.len();
         reports.push(findings);
     }
+    input.diagnostics.extend(remarks);
     if notices > 0 {
         say(&format!(
             "notice: {notices} notices that are no vulnerabilities (unmaintained, unsound) were left out"

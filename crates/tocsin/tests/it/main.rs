@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod db;
 mod matching;
 mod parity;
 mod scan;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Parser;
 use tocsin::cli::scan::run_with;
 use tocsin::cli::{Cli, Command, Outcome};
+use tocsin_core::intel::Opened;
 use tocsin_engine::index::{Group, Index, SegmentBuilder, encode};
 use tocsin_model::ecosystem::Ecosystem;
 use tocsin_model::record::{Affected, Record, Source, Target, VersionEntry, VersionStatus, Versions};
@@ -108,7 +109,11 @@ fn the_gate_fails_and_the_result_is_written_all_the_same() {
         let args = ["tocsin", "scan", folder.to_str().unwrap(), "--format", "json", "--fail-on", gate];
         let Command::Scan(args) = Cli::try_parse_from(args).unwrap().command else { panic!("not a scan") };
         let mut out = Vec::new();
-        assert_eq!(run_with(|| Ok(Some(advisory())), &args, &mut out).unwrap(), outcome, "{gate}");
+        assert_eq!(
+            run_with(|_| Ok(Some(Opened { index: advisory(), vex: Vec::new() })), &args, &mut out).unwrap(),
+            outcome,
+            "{gate}"
+        );
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(json["components"], 1, "node_modules is not looked into");
         assert_eq!(json["findings"][0]["vulnerability"]["id"], "CASE-1");

@@ -15,7 +15,7 @@ use tocsin_model::diagnostic::Diagnostic;
 
 use super::store::{self, Batch, Prepared, Run};
 use super::*;
-use crate::platform::sql::{rows, run};
+use crate::platform::sql::rows;
 
 const NOW: &str = "2025-01-01T00:00:00Z";
 
@@ -87,10 +87,6 @@ fn write(store: &Store, records: Vec<Prepared>, now: &str) -> (Counts, Vec<Diagn
 
 fn ask<T: TryGetableMany>(store: &Store, sql: &str) -> Vec<T> {
     store.runtime.block_on(rows(&store.db, "asking", sql, vec![])).unwrap()
-}
-
-fn tell(store: &Store, sql: &str) {
-    store.runtime.block_on(run(&store.db, "telling", sql, vec![])).unwrap();
 }
 
 fn all() -> ProblemFilter {
