@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "a build helper talks to the person who runs it")]
 
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -11,6 +13,9 @@ cargo xtask test              format, lints, licences and all tests
 cargo xtask demo              the main job on the built-in demo data
 cargo xtask bench NAME        match | index | import | sbom: figures as JSON lines
 ";
+
+/// Names a PostgreSQL server to the tests.
+const SERVER: &str = "TOCSIN_TEST_POSTGRES";
 
 type Outcome = Result<(), String>;
 
@@ -40,9 +45,13 @@ fn root() -> PathBuf {
 }
 
 fn cargo(args: &[&str]) -> Outcome {
+    cargo_with(args, None)
+}
+
+fn cargo_with(args: &[&str], variable: Option<(&str, &str)>) -> Outcome {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     println!("==> cargo {}", args.join(" "));
-    run(Command::new(cargo).args(args).current_dir(root()))
+    run(Command::new(cargo).args(args).envs(variable).current_dir(root()))
 }
 
 fn run(command: &mut Command) -> Outcome {
@@ -85,7 +94,16 @@ fn test() -> Outcome {
             "==> SKIPPED: cargo-deny is not installed (cargo install cargo-deny); licences were not checked"
         );
     }
-    cargo(&["test", "--workspace", "--locked"])
+    // The store is tested on PostgreSQL too: on the server that is named, else on one of our own.
+    let server = if std::env::var_os(SERVER).is_some() {
+        None
+    } else {
+        postgres::start()
+            .inspect_err(|e| println!("==> SKIPPED: the store was not tested on PostgreSQL: {e}"))
+            .ok()
+    };
+    let url = server.as_ref().map(|s| (SERVER, s.url.as_str()));
+    cargo_with(&["test", "--workspace", "--locked"], url)
 }
 
 /// Scans the demo product against the demo intelligence, in a scratch folder.
