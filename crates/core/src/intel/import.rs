@@ -226,7 +226,7 @@ fn prepare(store: &Store, chunk: &mut Chunk) -> Result<()> {
             rest.push((r, file, h));
         }
     }
-    let done: Vec<std::result::Result<Prepared, Refused>> =
+    let done: Vec<std::result::Result<Prepared, Box<Refused>>> =
         rest.into_par_iter().map(|(r, file, h)| prepare_one(r, file, h)).collect();
     for one in done {
         match one {
@@ -238,7 +238,7 @@ fn prepare(store: &Store, chunk: &mut Chunk) -> Result<()> {
                 let c = counts.entry(refused.source.to_owned()).or_default();
                 c.read += 1;
                 c.refused += 1;
-                chunk.batch.refused.push(refused);
+                chunk.batch.refused.push(*refused);
             }
         }
     }
@@ -271,10 +271,10 @@ struct CsafTracking {
     id: String,
 }
 
-fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Result<Prepared, Refused> {
+fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Result<Prepared, Box<Refused>> {
     let refuse = |diagnostic: Diagnostic, mut bytes: Vec<u8>| {
         bytes.truncate(64 << 10);
-        Refused { source: source_of(raw.kind, ""), file, diagnostic, bytes }
+        Box::new(Refused { source: source_of(raw.kind, ""), file, diagnostic, bytes })
     };
     let records = match parse(raw.kind, &raw.bytes) {
         Ok((records, _)) => records,
