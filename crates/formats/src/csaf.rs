@@ -168,6 +168,24 @@ pub fn vex(bytes: &[u8]) -> Result<Vec<VexStatement>, Diagnostic> {
     Ok(out)
 }
 
+/// The tracking id of a document.
+pub fn document_id(bytes: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        document: Document,
+    }
+    #[derive(serde::Deserialize)]
+    struct Document {
+        tracking: Tracking,
+    }
+    #[derive(serde::Deserialize)]
+    struct Tracking {
+        id: String,
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice::<Head>(bytes).ok().map(|head| head.document.tracking.id)
+}
+
 fn vex_product(p: &Product, all: &HashMap<String, Product>) -> VexProduct {
     let own = |p: &Product| {
         let mut ids: Vec<String> = p.purls.iter().chain(&p.cpes).chain(&p.hashes).cloned().collect();

@@ -8,6 +8,7 @@ use sqlx::SqlitePool;
 use crate::error::{Doing, Error, Result};
 use crate::platform::db;
 
+mod catalogue;
 mod import;
 mod index;
 mod merge;

@@ -95,7 +95,7 @@ impl Store {
                 kev: dated(pool, "SELECT count(*), max(date_added) FROM kev").await?,
                 exploits: count(pool, "SELECT count(*) FROM (SELECT DISTINCT origin, id FROM exploit)")
                     .await?,
-                cwes: count(pool, "SELECT count(*) FROM cwe").await?,
+                cwes: count(pool, "SELECT count(*) FROM catalogue").await?,
                 vex: count(pool, "SELECT count(*) FROM vex_statement").await?,
                 problems: count(pool, "SELECT count(*) FROM problem").await?,
                 dirty: count(pool, "SELECT count(*) FROM vulnerability WHERE dirty = 1").await?,

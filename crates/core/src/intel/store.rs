@@ -7,6 +7,7 @@ use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::record::Fact;
 
 use crate::error::{Doing, Error, Result};
+use crate::intel::catalogue;
 use crate::intel::merge::{Part, merge};
 use crate::intel::types::Counts;
 
@@ -290,7 +291,8 @@ async fn write_facts(
         return Ok(());
     }
     let day = now.get(..10).unwrap_or(now);
-    let (mut epss, mut kev, mut exploits, mut cwes) = (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut epss, mut kev, mut exploits, mut entries) =
+        (BTreeMap::new(), Vec::new(), Vec::new(), Vec::new());
     for fact in facts {
         match fact {
             Fact::Epss { cve, score, percentile, date } => {
@@ -304,7 +306,7 @@ async fn write_facts(
                 exploits
                     .extend(vulnerabilities.iter().map(|v| (origin, id, v, title, date, *verified, rank)));
             }
-            Fact::Cwe { id, name, status } => cwes.push((id, name, status)),
+            Fact::Catalogue(entry) => entries.push(entry.as_ref()),
         }
     }
     // Of several days of one file each is a step of its own, so that changes are told day by day.
@@ -383,23 +385,12 @@ async fn write_facts(
         let changed = q.build().execute(&mut *tx).await.doing("writing exploits")?.rows_affected();
         tally(counts, "exploit", chunk.len() as u64, changed);
     }
-    for chunk in cwes.chunks(5000) {
-        let mut q = QueryBuilder::<Sqlite>::new("INSERT INTO cwe (id, name, status) ");
-        q.push_values(chunk, |mut b, (id, name, status)| {
-            b.push_bind(id.as_str()).push_bind(name.as_str()).push_bind(status.as_str());
-        });
-        q.push(
-            " ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status
-              WHERE name <> excluded.name OR status <> excluded.status",
-        );
-        let changed = q.build().execute(&mut *tx).await.doing("writing weaknesses")?.rows_affected();
-        tally(counts, "cwe", chunk.len() as u64, changed);
-    }
+    catalogue::write(tx, &entries, counts).await?;
     Ok(())
 }
 
 /// Facts have no bytes of their own, so new and changed ones are counted together as changed.
-fn tally(counts: &mut BTreeMap<String, Counts>, source: &str, read: u64, changed: u64) {
+pub(crate) fn tally(counts: &mut BTreeMap<String, Counts>, source: &str, read: u64, changed: u64) {
     let c = counts.entry(source.to_owned()).or_default();
     c.read += read;
     c.changed += changed.min(read);

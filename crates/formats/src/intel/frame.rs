@@ -113,6 +113,23 @@ pub(super) fn value(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io:
     }
 }
 
+/// Appends the string that begins at the next byte to `out`, with its quotes; at most 64 KiB of it.
+pub(super) fn string(input: &mut Bytes<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+    let text = input.peek(64 << 10)?;
+    let mut i = 1;
+    while let Some(b) = text.get(i) {
+        match b {
+            b'\\' => i += 2,
+            b'"' => break,
+            _ => i += 1,
+        }
+    }
+    let used = (i + 1).min(text.len());
+    out.extend_from_slice(text.get(..used).unwrap_or_default());
+    input.consume(used);
+    Ok(())
+}
+
 /// Appends the next line without its end to `out`; [`End::Damaged`]: there is none left.
 pub(super) fn line(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io::Result<End> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

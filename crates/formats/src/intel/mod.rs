@@ -14,7 +14,7 @@ use tocsin_model::record::{Fact, Record};
 use tocsin_model::vex::VexStatement;
 
 use crate::input::{Bounded, Limits, ReadOptions, Wrapping, unpack_error, wrapping};
-use crate::{csaf, cve, cyclonedx, exploitation, nvd, openvex, osv, rustsec};
+use crate::{advisory, catalogue, csaf, cve, cyclonedx, distro, exploitation, nvd, openvex, osv, rustsec};
 use bytes::Bytes;
 use shape::Shape;
 
@@ -32,6 +32,18 @@ pub enum RawKind {
     Csaf = 3,
     /// One RustSec advisory (Markdown with a TOML head).
     RustSec = 4,
+    /// One RubySec advisory (YAML).
+    RubySec = 5,
+    /// One FriendsOfPHP advisory (YAML).
+    Composer = 6,
+    /// One advisory of the Node.js Security Working Group (JSON).
+    Node = 7,
+    /// One advisory of the Victims database (YAML).
+    Victims = 8,
+    /// One package of an Alpine `secdb` (JSON): the whole document with that package alone.
+    Secdb = 9,
+    /// One source package of the Debian security tracker (JSON): the whole object with that key alone.
+    DebianTracker = 10,
 }
 
 /// One record cut out of the input.
@@ -86,6 +98,57 @@ pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic
         RawKind::Nvd => nvd::parse(bytes),
         RawKind::Csaf => csaf::parse(bytes),
         RawKind::RustSec => rustsec::parse(bytes),
+        RawKind::RubySec => advisory::parse_rubysec(bytes),
+        RawKind::Composer => advisory::parse_composer(bytes),
+        RawKind::Node => advisory::parse_node(bytes),
+        RawKind::Victims => advisory::parse_victims(bytes),
+        RawKind::Secdb => distro::secdb::parse(bytes),
+        RawKind::DebianTracker => distro::debian::parse(bytes),
+    }
+}
+
+impl RawKind {
+    /// Every format, by number.
+    pub const ALL: &'static [RawKind] = &[
+        RawKind::Osv,
+        RawKind::Cve,
+        RawKind::Nvd,
+        RawKind::Csaf,
+        RawKind::RustSec,
+        RawKind::RubySec,
+        RawKind::Composer,
+        RawKind::Node,
+        RawKind::Victims,
+        RawKind::Secdb,
+        RawKind::DebianTracker,
+    ];
+
+    /// The word a record's source is counted and asked for by.
+    pub fn source(self) -> &'static str {
+        match self {
+            RawKind::Osv => "osv",
+            RawKind::Cve => "cve",
+            RawKind::Nvd => "nvd",
+            RawKind::Csaf => "csaf",
+            RawKind::RustSec => "rustsec",
+            RawKind::RubySec => "rubysec",
+            RawKind::Composer => "friendsofphp",
+            RawKind::Node => "nodejs",
+            RawKind::Victims => "victims",
+            RawKind::Secdb => "secdb",
+            RawKind::DebianTracker => "debian",
+        }
+    }
+
+    /// The id of a document that holds records of several flaws and whose records bear the flaws' ids, not
+    /// its own. `None`: the record's id is the document's.
+    pub fn document_id(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            RawKind::Csaf => csaf::document_id(bytes),
+            RawKind::Secdb => distro::secdb::document_id(bytes),
+            RawKind::DebianTracker => distro::debian::document_id(bytes),
+            _ => None,
+        }
     }
 }
 
@@ -218,7 +281,16 @@ impl Splitter<'_> {
                 flow
             });
         }
+        if let Some(format) = catalogue::recognise(&head) {
+            let (stopped, sink) = (&mut self.stopped, &mut self.sink);
+            return catalogue::read(format, bytes, place, &mut |item| {
+                let flow = sink(item);
+                *stopped = flow.is_break();
+                flow
+            });
+        }
         match head.trim_ascii_start().first() {
+            Some(b'{') if shape::is_debian_tracker(&head) => self.members(place, bytes),
             Some(b'{' | b'[') => self.json(place, bytes, &head),
             Some(_) => self.text(place, bytes, &head),
             None => {
@@ -325,6 +397,7 @@ impl Splitter<'_> {
             Shape::Record(RawKind::Csaf) if !bytes.windows(17).any(|w| w == b"\"vulnerabilities\"") => {
                 self.put(Item::Skipped(place));
             }
+            Shape::Record(RawKind::Secdb) => self.packages(&place, bytes),
             Shape::Record(kind) => self.put(Item::Record(RawRecord { kind, bytes: bytes.to_vec(), place })),
             Shape::OpenVex => match openvex::read(bytes) {
                 Ok((statements, _)) => self.put(Item::Vex(statements)),
@@ -336,7 +409,124 @@ impl Splitter<'_> {
                 Ok(bom) if !bom.vex.is_empty() => self.put(Item::Vex(bom.vex)),
                 _ => self.put(Item::Skipped(place)),
             },
+            Shape::AttackPattern => match catalogue::stix(bytes) {
+                Ok(entry) => self.put(Item::Fact(Fact::Catalogue(Box::new(entry)))),
+                Err(d) => {
+                    self.put(Item::Problem(d.within(&place), bytes.get(..KEPT).unwrap_or(bytes).to_vec()))
+                }
+            },
             Shape::Other => self.put(Item::Skipped(place)),
+        }
+    }
+
+    /// The Debian security tracker: an object with a member for each package, each cut out as an object alone.
+    fn members(&mut self, place: &str, bytes: &mut Bytes<'_>) -> Result<(), Diagnostic> {
+        let failed = |e: std::io::Error| unpack_error(place, &e);
+        bytes.next_solid().map_err(failed)?;
+        bytes.consume(1);
+        let mut out = Vec::new();
+        let mut key = String::new();
+        loop {
+            if self.stopped {
+                return Ok(());
+            }
+            while bytes.next_solid().map_err(failed)? == Some(b',') {
+                bytes.consume(1);
+            }
+            out.clear();
+            out.push(b'{');
+            let named = bytes.next_solid().map_err(failed)?;
+            if named == Some(b'"') {
+                frame::string(bytes, &mut out).map_err(failed)?;
+                key = String::from_utf8_lossy(out.get(1..).unwrap_or_default()).into_owned();
+                if bytes.next_solid().map_err(failed)? == Some(b':') {
+                    bytes.consume(1);
+                    out.push(b':');
+                }
+            }
+            let here = format!("{place} {key}");
+            match (named, bytes.next_solid().map_err(failed)?) {
+                (Some(b'}'), _) => return Ok(()),
+                (Some(b'"'), Some(b'{')) => {}
+                (None, _) | (_, None) => {
+                    self.problem("input-syntax", here, "the file breaks off inside its packages", &[]);
+                    return Ok(());
+                }
+                _ => {
+                    let rest = bytes.peek(256).map_err(failed)?.to_vec();
+                    self.problem("input-syntax", here, "no package begins where one should", &rest);
+                    return Ok(());
+                }
+            }
+            match frame::value(bytes, self.limits.document_bytes, &mut out).map_err(failed)? {
+                frame::End::Whole => {
+                    out.push(b'}');
+                    let record = RawRecord { kind: RawKind::DebianTracker, bytes: out.clone(), place: here };
+                    self.put(Item::Record(record));
+                }
+                frame::End::Damaged => {
+                    self.problem("input-syntax", here, "the package's brackets do not close", &out);
+                }
+                frame::End::TooLong => {
+                    let what = format!("limit: a document of {} bytes", self.limits.document_bytes);
+                    self.problem("limit-size", here, what, &out);
+                }
+                frame::End::TooDeep => {
+                    self.problem("limit-depth", here, "limit: 512 levels of nesting", &out);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A `secdb`: every package becomes a document with that package alone, so that one changed or damaged
+    /// package is a matter of its own.
+    fn packages(&mut self, place: &str, bytes: &[u8]) {
+        let mut list: Option<&[u8]> = None;
+        let mut head = Vec::new();
+        frame::keys(bytes, |key, value| {
+            match key {
+                b"packages" => list = value.strip_prefix(b"["),
+                b"distroversion" | b"reponame" | b"urlprefix" if value.first() == Some(&b'"') => {
+                    let mut text = value;
+                    let mut reader = Bytes::new(&mut text);
+                    let mut word = Vec::new();
+                    if frame::string(&mut reader, &mut word).is_ok() {
+                        head.push((String::from_utf8_lossy(key).into_owned(), word));
+                    }
+                }
+                _ => {}
+            }
+            true
+        });
+        let Some(mut text) = list else {
+            let record = RawRecord { kind: RawKind::Secdb, bytes: bytes.to_vec(), place: place.to_owned() };
+            self.put(Item::Record(record));
+            return;
+        };
+        let mut reader = Bytes::new(&mut text);
+        for n in 0u64.. {
+            while matches!(reader.next_solid(), Ok(Some(b','))) {
+                reader.consume(1);
+            }
+            if !matches!(reader.next_solid(), Ok(Some(b'{'))) {
+                return;
+            }
+            let here = format!("{place} packages[{n}]");
+            let mut out = Vec::from(*b"{");
+            for (key, word) in &head {
+                out.extend_from_slice(format!("\"{key}\":").as_bytes());
+                out.extend_from_slice(word);
+                out.push(b',');
+            }
+            out.extend_from_slice(b"\"packages\":[");
+            match frame::value(&mut reader, self.limits.document_bytes, &mut out) {
+                Ok(frame::End::Whole) => {
+                    out.extend_from_slice(b"]}");
+                    self.put(Item::Record(RawRecord { kind: RawKind::Secdb, bytes: out, place: here }));
+                }
+                _ => self.problem("input-syntax", here, "the package's brackets do not close", &out),
+            }
         }
     }
 

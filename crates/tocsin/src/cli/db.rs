@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use tocsin_core::intel::{ImportReport, Progress, Store};
+use tocsin_model::record::CatalogueEntry;
 
 use super::{Global, Outcome, say, say_all};
 use crate::error::Error;
@@ -44,9 +45,9 @@ pub enum Verb {
     },
     /// Numbers of the store
     Status,
-    /// What is known of a vulnerability, by any of its ids
+    /// What is known of a vulnerability, by any of its ids, or of a weakness or attack pattern
     Show {
-        /// CVE, GHSA or any other id
+        /// CVE, GHSA or any other id; CWE-… or CAPEC-…
         id: String,
     },
     /// Look for words in titles, ids and packages
@@ -159,8 +160,53 @@ fn status(store: &Store) -> Result<Value, Error> {
     }))
 }
 
+/// An entry of a catalogue, its parents by name.
+fn weakness(store: &Store, e: &CatalogueEntry) -> Result<Value, Error> {
+    let named = |ids: &[String]| -> Result<Vec<String>, Error> {
+        let known = store.catalogue(ids)?;
+        let name = |id: &String| match known.iter().find(|k| k.id == *id) {
+            Some(k) => format!("{id} {}", k.name),
+            None => id.clone(),
+        };
+        Ok(ids.iter().map(name).collect())
+    };
+    Ok(json!({"id": e.id, "name": e.name, "abstraction": e.abstraction, "status": e.status, "usage": e.usage,
+              "release": e.release, "date": e.date, "parents": named(&e.parents)?,
+              "weaknesses": named(&e.weaknesses)?}))
+}
+
 fn show(store: &Store, id: &str) -> Result<Value, Error> {
+    let upper = id.to_ascii_uppercase();
+    if upper.starts_with("CWE-") || upper.starts_with("CAPEC-") {
+        let entries = store.catalogue(&[upper])?;
+        let entry = entries.first().ok_or_else(|| tocsin_core::error::Error::NotFound(id.to_owned()))?;
+        return weakness(store, entry);
+    }
     let s = store.show(id)?;
+    let mut cwes: Vec<String> = Vec::new();
+    for cwe in s.records.iter().flat_map(|r| &r.record.cwes) {
+        if !cwes.contains(cwe) {
+            cwes.push(cwe.clone());
+        }
+    }
+    cwes.sort();
+    let known = store.catalogue(&cwes)?;
+    let weaknesses: Vec<Value> = cwes
+        .iter()
+        .map(|id| match known.iter().find(|k| k.id.eq_ignore_ascii_case(id)) {
+            Some(k) => json!({"id": id, "name": k.name, "status": k.status}),
+            None => json!({"id": id}),
+        })
+        .collect();
+    let remediations: Vec<Value> = s
+        .records
+        .iter()
+        .flat_map(|r| r.record.remediations.iter().map(move |m| (r, m)))
+        .map(|(r, m)| {
+            json!({"source": r.source, "record": r.record_id, "category": m.category, "details": m.details,
+                   "url": m.url, "date": m.date, "products": m.products})
+        })
+        .collect();
     let records: Vec<Value> = s
         .records
         .iter()
@@ -170,7 +216,8 @@ fn show(store: &Store, id: &str) -> Result<Value, Error> {
         })
         .collect();
     let facts: Vec<String> = s.facts.iter().map(|f| format!("{f:?}")).collect();
-    Ok(json!({"id": s.id, "aliases": s.aliases, "records": records, "facts": facts}))
+    Ok(json!({"id": s.id, "aliases": s.aliases, "records": records, "weaknesses": weaknesses,
+              "remediations": remediations, "facts": facts}))
 }
 
 /// Rows of a list one to a line; of an object its single values first, then its lists.

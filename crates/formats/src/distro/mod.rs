@@ -1,0 +1,4 @@
+//! Security data of distributions in their own forms: per release and source package, by the distributor.
+
+pub mod debian;
+pub mod secdb;
