@@ -57,7 +57,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     let title = a.title.unwrap_or_default();
     let link = a.link.unwrap_or_default();
     let cve = prefixed("CVE-", a.cve.as_deref());
-    let own = cve.clone().unwrap_or_else(|| fingerprint(&[&link, &title]));
+    let own = cve.clone().unwrap_or_else(|| fingerprint(&[&link, &title, published.map_or("", |t| t)]));
     let record = Record {
         id: format!("{name}/{own}"),
         aliases: cve.into_iter().collect(),

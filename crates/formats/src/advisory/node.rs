@@ -4,7 +4,7 @@ use serde_json::Value;
 use tocsin_model::cpe::Cpe;
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::ecosystem::Ecosystem;
-use tocsin_model::record::{Affected, Record, Score, Source, Target, VersionEntry, VersionStatus, Versions};
+use tocsin_model::record::{Affected, Record, Score, Source, Target, VersionStatus, Versions};
 use tocsin_model::severity::Cvss;
 use tocsin_model::version::Scheme;
 
@@ -32,7 +32,7 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     for (key, status) in if module.is_some() { affected } else { core } {
         let Some(range) = text(key) else { continue };
         told |= status == VersionStatus::Affected;
-        let entries = ranges(range, status);
+        let entries = requirement::npm(range, status);
         if status == VersionStatus::Fixed {
             versions.fixed.extend(entries.iter().flatten().filter_map(|e| e.low.clone()));
         }
@@ -65,10 +65,12 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     let overview = text("overview").or_else(|| text("description")).unwrap_or_default();
     let own = match (doc.get("id").and_then(Value::as_u64), module) {
         (Some(n), Some(_)) => format!("NSWG-ECO-{n}"),
-        _ if cves.is_empty() => {
-            format!("nodejs/{}", fingerprint(&[overview, text("ref").unwrap_or_default()]))
+        // they bear no number, and two may speak of one CVE
+        _ => {
+            let own = [overview, text("ref").unwrap_or_default(), text("vulnerable").unwrap_or_default(), text("patched").unwrap_or_default()];
+            let first = cves.first().map_or("core", String::as_str);
+            format!("nodejs/{first}/{}", fingerprint(&own))
         }
-        _ => format!("nodejs/{}", cves.join("+")),
     };
     let environments = strings("affectedEnvironments");
     let limited = !environments.is_empty() && environments != ["all"];
@@ -108,10 +110,6 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     };
     let records = if cves.is_empty() { vec![record] } else { cves.iter().map(each).collect() };
     Ok((records, diagnostics))
-}
-
-fn ranges(text: &str, status: VersionStatus) -> Option<Vec<VersionEntry>> {
-    requirement::npm(text, status)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::ecosystem::{Ecosystem, release_of};
 use tocsin_model::record::{Affected, Record, Source, Target, VersionEntry, VersionStatus, Versions};
@@ -15,10 +16,11 @@ struct Document {
     distroversion: Option<String>,
     reponame: Option<String>,
     urlprefix: Option<String>,
-    packages: Option<Vec<Wrapped>>,
+    // an empty list may be written as an empty object
+    packages: Value,
     // one package alone, as lists made from secdb keep it
     name: Option<String>,
-    secfixes: Option<BTreeMap<String, Option<Vec<String>>>>,
+    secfixes: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -30,57 +32,67 @@ struct Wrapped {
 struct Package {
     name: String,
     #[serde(default)]
-    secfixes: Option<BTreeMap<String, Option<Vec<String>>>>,
+    secfixes: BTreeMap<String, Value>,
 }
 
-/// Hosts of the distributions that bear no `distroversion`.
+/// Marks of the distributions in `urlprefix`.
 const HOSTS: &[(&str, Ecosystem)] = &[
     ("wolfi", Ecosystem::Wolfi),
     ("cgr.dev", Ecosystem::Chainguard),
-    ("chainguard", Ecosystem::Chainguard),
-    ("minim", Ecosystem::MinimOs),
-    ("alpine", Ecosystem::Alpine),
+    ("mini.dev", Ecosystem::MinimOs),
+    ("alpinelinux", Ecosystem::Alpine),
 ];
 
 impl Document {
     fn load(bytes: &[u8]) -> Result<Document, Diagnostic> {
         let bad = |e: String| Diagnostic::new("record-invalid", "", e);
         let text = std::str::from_utf8(bytes).map_err(|e| bad(e.to_string()))?;
-        let mut doc: Document = if text.trim_start().starts_with('{') {
-            serde_json::from_str(text).map_err(|e| bad(e.to_string()))?
+        if text.trim_start().starts_with('{') {
+            serde_json::from_str(text).map_err(|e| bad(e.to_string()))
         } else {
-            serde_saphyr::from_str(text).map_err(|e| bad(e.to_string()))?
-        };
-        if let Some(name) = doc.name.take() {
-            let pkg = Package { name, secfixes: doc.secfixes.take() };
-            doc.packages.get_or_insert_default().push(Wrapped { pkg });
+            serde_saphyr::from_str(text).map_err(|e| bad(e.to_string()))
         }
-        Ok(doc)
+    }
+
+    /// The packages, each or why it is none.
+    fn take(&mut self) -> Vec<Result<Package, String>> {
+        let list = match std::mem::take(&mut self.packages) {
+            Value::Array(list) => list,
+            _ => Vec::new(),
+        };
+        let one = |v| serde_json::from_value::<Wrapped>(v).map(|w| w.pkg).map_err(|e| e.to_string());
+        let mut out: Vec<_> = list.into_iter().map(one).collect();
+        if let Some(name) = self.name.take() {
+            out.push(Ok(Package { name, secfixes: std::mem::take(&mut self.secfixes) }));
+        }
+        out
     }
 
     /// Whose packages these are, and of which release.
     fn distribution(&self) -> Option<(Ecosystem, String)> {
         let prefix = self.urlprefix.as_deref().unwrap_or_default();
-        let told = HOSTS.iter().find(|(host, _)| prefix.contains(host)).map(|(_, e)| *e);
-        let release = self.distroversion.as_deref().unwrap_or_default();
-        match told {
-            Some(e) if e != Ecosystem::Alpine => Some((e, String::new())),
-            Some(Ecosystem::Alpine) | None if !release.is_empty() => {
-                let release = release_of(Ecosystem::Alpine, release);
-                (!release.is_empty()).then_some((Ecosystem::Alpine, release))
-            }
-            _ => None,
+        let told = match HOSTS.iter().find(|(host, _)| prefix.contains(host)) {
+            Some((_, e)) => *e,
+            None if prefix.is_empty() => Ecosystem::Alpine,
+            // a distribution unknown here must not pass for Alpine
+            None => return None,
+        };
+        if told != Ecosystem::Alpine {
+            return Some((told, String::new()));
         }
+        let release = release_of(told, self.distroversion.as_deref().unwrap_or_default());
+        (!release.is_empty()).then_some((told, release))
     }
 }
 
 /// The id of a document: distribution, release, repository, and the package where there is one alone.
 pub fn document_id(bytes: &[u8]) -> Option<String> {
-    let doc = Document::load(bytes).ok()?;
+    let mut doc = Document::load(bytes).ok()?;
     let (ecosystem, release) = doc.distribution()?;
     let mut id = ecosystem.purl_type().1.to_owned();
-    let package = match doc.packages.as_deref() {
-        Some([one]) => one.pkg.name.as_str(),
+    let packages = doc.take();
+    let package = match packages.as_slice() {
+        [Ok(one)] => one.name.as_str(),
         _ => "",
     };
     for part in [release.as_str(), doc.reponame.as_deref().unwrap_or_default(), package] {
@@ -100,22 +112,29 @@ pub fn document_id(bytes: &[u8]) -> Option<String> {
 /// # Errors
 /// It is no document of this form, or does not tell of which distribution and release it is.
 pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic> {
-    let doc = Document::load(bytes)?;
+    let mut doc = Document::load(bytes)?;
     let Some((ecosystem, release)) = doc.distribution() else {
         return Err(Diagnostic::new("record-invalid", "distroversion", "no known distribution and release"));
     };
     let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
-    for Wrapped { pkg } in doc.packages.unwrap_or_default() {
+    for (n, pkg) in doc.take().into_iter().enumerate() {
+        let pkg = match pkg {
+            Ok(pkg) => pkg,
+            Err(why) => {
+                diagnostics.push(Diagnostic::new("value-ignored", format!("packages[{n}]"), why));
+                continue;
+            }
+        };
         // by flaw: other names of it, and the last version that fixed it
         let mut flaws: BTreeMap<String, (Vec<String>, String)> = BTreeMap::new();
-        for (version, ids) in pkg.secfixes.unwrap_or_default() {
+        for (version, ids) in pkg.secfixes {
             if version != "0" && Scheme::Apk.key(&version).is_err() {
                 let place = format!("{}.secfixes", pkg.name);
                 let message = format!("no version of a package: {}", excerpt(&version));
                 diagnostics.push(Diagnostic::new("version-undecidable", place, message));
             }
-            for text in ids.unwrap_or_default() {
-                for (id, aliases) in flaws_of(&text) {
+            for text in ids.as_array().into_iter().flatten().filter_map(Value::as_str) {
+                for (id, aliases) in flaws_of(text) {
                     let (names, fixed) = flaws.entry(id).or_insert_with(|| (Vec::new(), version.clone()));
                     names.extend(aliases);
                     let later = fixed.as_str() == "0"
@@ -207,5 +226,10 @@ mod tests {
         assert_eq!((records.len(), remarks.len()), (2, 1));
         assert!(records.iter().any(|r| r.affected[0].versions.undecidable.is_some()));
         assert!(parse(b"{\"packages\":[]}").is_err());
+        let other = wolfi.replace("packages.wolfi.dev", "apk.example.org");
+        assert!(parse(other.as_bytes()).is_err(), "an unknown distribution is not Alpine");
+        let odd = r#"{"distroversion":"edge","packages":[{"pkg":{"name":"a","secfixes":{"1-r0":{},"2-r0":["CVE-2022-1"]}}},{"pkg":[]}]}"#;
+        let (records, remarks) = parse(odd.as_bytes()).unwrap();
+        assert_eq!((records.len(), remarks.len()), (1, 1));
     }
 }

@@ -339,6 +339,11 @@ impl Splitter<'_> {
                     return Ok(());
                 }
                 Some(b']') | None => return Ok(()),
+                // a text that begins with a bracket, and no list of records
+                Some(_) if n == 0 && listed.is_none() => {
+                    self.put(Item::Skipped(place.to_owned()));
+                    return Ok(());
+                }
                 Some(_) => {
                     let rest = bytes.peek(256).map_err(failed)?.to_vec();
                     self.problem("input-syntax", here(), "no record begins where one should", &rest);
@@ -482,11 +487,14 @@ impl Splitter<'_> {
     /// A `secdb`: every package becomes a document with that package alone, so that one changed or damaged
     /// package is a matter of its own.
     fn packages(&mut self, place: &str, bytes: &[u8]) {
-        let mut list: Option<&[u8]> = None;
+        let (mut list, mut none): (Option<&[u8]>, bool) = (None, false);
         let mut head = Vec::new();
         frame::keys(bytes, |key, value| {
             match key {
-                b"packages" => list = value.strip_prefix(b"["),
+                b"packages" => {
+                    list = value.strip_prefix(b"[");
+                    none = list.is_none();
+                }
                 b"distroversion" | b"reponame" | b"urlprefix" if value.first() == Some(&b'"') => {
                     let mut text = value;
                     let mut reader = Bytes::new(&mut text);
@@ -499,6 +507,10 @@ impl Splitter<'_> {
             }
             true
         });
+        if none {
+            self.put(Item::Skipped(place.to_owned()));
+            return;
+        }
         let Some(mut text) = list else {
             let record = RawRecord { kind: RawKind::Secdb, bytes: bytes.to_vec(), place: place.to_owned() };
             self.put(Item::Record(record));
