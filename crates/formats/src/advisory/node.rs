@@ -67,7 +67,12 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
         (Some(n), Some(_)) => format!("NSWG-ECO-{n}"),
         // they bear no number, and two may speak of one CVE
         _ => {
-            let own = [overview, text("ref").unwrap_or_default(), text("vulnerable").unwrap_or_default(), text("patched").unwrap_or_default()];
+            let own = [
+                overview,
+                text("ref").unwrap_or_default(),
+                text("vulnerable").unwrap_or_default(),
+                text("patched").unwrap_or_default(),
+            ];
             let first = cves.first().map_or("core", String::as_str);
             format!("nodejs/{first}/{}", fingerprint(&own))
         }
