@@ -202,7 +202,8 @@ fn walk(doc: &serde_json::Value) -> Walked {
                 if let Some(id) = map.get("product_id").and_then(Value::as_str) {
                     let helper = map.get("product_identification_helper");
                     let one = |k: &str| helper.and_then(|h| h.get(k)).is_some() as usize;
-                    let purls = helper.and_then(|h| h.get("purls")).and_then(Value::as_array).map_or(0, Vec::len);
+                    let purls =
+                        helper.and_then(|h| h.get("purls")).and_then(Value::as_array).map_or(0, Vec::len);
                     out.insert(id.trim().to_owned(), (one("purl") + purls, one("cpe")));
                 }
                 map.values().for_each(|v| products(v, out));
@@ -216,7 +217,8 @@ fn walk(doc: &serde_json::Value) -> Walked {
         products(tree, &mut ids);
         // a relationship's product has the identifiers of its part too
         for r in tree.get("relationships").and_then(Value::as_array).into_iter().flatten() {
-            let part = r["product_reference"].as_str().and_then(|id| ids.get(id).copied()).unwrap_or_default();
+            let part =
+                r["product_reference"].as_str().and_then(|id| ids.get(id).copied()).unwrap_or_default();
             if let Some(own) = r["full_product_name"]["product_id"].as_str().and_then(|id| ids.get_mut(id)) {
                 *own = (own.0 + part.0, own.1 + part.1);
             }
@@ -351,5 +353,60 @@ fn distributions_of_the_fixtures() {
         .filter(|(p, _)| p.contains("secdb") || p.contains("alpine") || p.contains("debian"))
     {
         eprintln!("remark: {place}: {d}");
+    }
+}
+
+/// What an import meets in the whole corpus, a line per file. Slow; run by name with `--ignored --nocapture`.
+#[test]
+#[ignore = "reads the whole corpus"]
+fn table_of_the_corpus() {
+    for folder in [
+        "nvd",
+        "cve",
+        "osv",
+        "advisories",
+        "distro",
+        "kev",
+        "epss",
+        "exploits",
+        "csaf",
+        "csaf-real",
+        "openvex",
+        "cyclonedx-vex",
+        "cwe",
+        "capec",
+    ] {
+        let Some(dir) = corpus(folder) else { return };
+        let (mut todo, mut all) = (vec![dir.clone()], Vec::new());
+        while let Some(path) = todo.pop() {
+            if path.is_dir() {
+                todo.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+            } else {
+                all.push(path);
+            }
+        }
+        all.sort();
+        for path in all {
+            let name = path.strip_prefix(dir.parent().unwrap()).unwrap().display().to_string();
+            let got = read_bytes(&name, &mut std::fs::File::open(&path).unwrap());
+            let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+            for (kind, _, records) in &got.records {
+                let c = kinds.entry(kind.source()).or_default();
+                *c = (c.0 + 1, c.1 + records.len());
+            }
+            let kinds: Vec<String> = kinds.iter().map(|(k, (d, r))| format!("{k} {d}/{r}")).collect();
+            eprintln!(
+                "TABLE | {name} | {} | {} | {} | {} | {} | {} | {} |",
+                kinds.join(", "),
+                got.entries.len(),
+                got.facts,
+                got.vex,
+                got.remarks.len(),
+                got.refused.len(),
+                got.skipped.len()
+            );
+            got.refused.iter().for_each(|d| eprintln!("REFUSED {d}"));
+            got.skipped.iter().for_each(|p| eprintln!("SKIPPED {p}"));
+        }
     }
 }

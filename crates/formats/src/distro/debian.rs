@@ -54,8 +54,8 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
     let (mut records, mut diagnostics) = (Vec::new(), Vec::new());
     for (package, issues) in load(bytes)? {
         for (id, value) in issues {
-            // a list would pass for a structure whose fields all have defaults
-            let value = if value.is_object() { value } else { Value::Null };
+            // anything would pass for a structure whose fields all have defaults
+            let value = if value.get("releases").is_some() { value } else { Value::Null };
             let issue: Issue = match serde_json::from_value(value) {
                 Ok(issue) => issue,
                 Err(e) => {
