@@ -47,6 +47,10 @@ pub enum RawKind {
     Secdb = 9,
     /// One source package of the Debian security tracker (JSON): the whole object with that key alone.
     DebianTracker = 10,
+    /// One group of the Arch Linux security tracker (JSON).
+    Arch = 11,
+    /// One entry of Photon OS's list (JSON).
+    Photon = 12,
 }
 
 /// One record cut out of the input.
@@ -107,6 +111,8 @@ pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic
         RawKind::Victims => advisory::parse_victims(bytes),
         RawKind::Secdb => distro::secdb::parse(bytes),
         RawKind::DebianTracker => distro::debian::parse(bytes),
+        RawKind::Arch => distro::arch::parse(bytes),
+        RawKind::Photon => distro::photon::parse(bytes),
     }
 }
 
@@ -124,6 +130,8 @@ impl RawKind {
         RawKind::Victims,
         RawKind::Secdb,
         RawKind::DebianTracker,
+        RawKind::Arch,
+        RawKind::Photon,
     ];
 
     /// The word a record's source is counted and asked for by.
@@ -140,6 +148,8 @@ impl RawKind {
             RawKind::Victims => "victims",
             RawKind::Secdb => "secdb",
             RawKind::DebianTracker => "debian",
+            RawKind::Arch => "arch",
+            RawKind::Photon => "photon",
         }
     }
 
@@ -150,6 +160,8 @@ impl RawKind {
             RawKind::Csaf => csaf::document_id(bytes),
             RawKind::Secdb => distro::secdb::document_id(bytes),
             RawKind::DebianTracker => distro::debian::document_id(bytes),
+            RawKind::Arch => distro::arch::document_id(bytes),
+            RawKind::Photon => distro::photon::document_id(bytes),
             _ => None,
         }
     }

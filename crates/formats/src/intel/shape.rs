@@ -32,6 +32,7 @@ pub(super) fn of_json(bytes: &[u8]) -> Shape {
     let (mut id, mut osv, mut nvd) = (false, false, false);
     let (mut pattern, mut packages, mut repository) = (false, false, false);
     let (mut vulnerable, mut patched) = (false, false);
+    let (mut group, mut photon) = (false, false);
     let mut shape = Shape::Other;
     frame::keys(bytes, |key, value| {
         let opens = value.first() == Some(&b'{');
@@ -52,6 +53,10 @@ pub(super) fn of_json(bytes: &[u8]) -> Shape {
             }
             b"reponame" | b"distroversion" => repository = true,
             b"packages" | b"secfixes" => packages = true,
+            b"name" if starts_with_text(value, "AVG-") => group = true,
+            b"issues" if group => shape = Shape::Record(RawKind::Arch),
+            b"cve_id" => photon = true,
+            b"res_ver" if photon => shape = Shape::Record(RawKind::Photon),
             b"vulnerable_versions" | b"vulnerable" => vulnerable = true,
             b"patched_versions" | b"patched" => patched = true,
             b"@context" => {
