@@ -275,18 +275,13 @@ fn xml(input: impl BufRead, place: &str, sink: &mut Sink<'_>) -> Result<(), Diag
                     return Ok(());
                 }
             }
-            ("Related_Weakness", Some((e, _))) if family == "CWE" => {
-                if attribute(tag, "Nature") == "ChildOf" {
-                    push(&mut e.parents, family, &attribute(tag, "CWE_ID"));
-                }
-            }
-            ("Related_Weakness", Some((e, _))) => {
+            ("Related_Weakness", Some((e, _))) if family == "CAPEC" => {
                 push(&mut e.weaknesses, "CWE", &attribute(tag, "CWE_ID"));
             }
-            ("Related_Attack_Pattern", Some((e, _))) if family == "CAPEC" => {
-                if attribute(tag, "Nature") == "ChildOf" {
-                    push(&mut e.parents, family, &attribute(tag, "CAPEC_ID"));
-                }
+            ("Related_Weakness" | "Related_Attack_Pattern", Some((e, _)))
+                if attribute(tag, "Nature") == "ChildOf" =>
+            {
+                push(&mut e.parents, family, &attribute(tag, &format!("{family}_ID")));
             }
             ("Usage", Some((e, _))) => in_usage = e.usage.is_empty() && !whole,
             _ => {}

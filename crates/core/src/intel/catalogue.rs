@@ -136,7 +136,9 @@ mod tests {
             for _ in 0..2 {
                 for path in order {
                     store
-                        .import(&[path.clone()], "2025-01-01T00:00:00Z", &mut |_| ControlFlow::Continue(()))
+                        .import(std::slice::from_ref(path), "2025-01-01T00:00:00Z", &mut |_| {
+                            ControlFlow::Continue(())
+                        })
                         .unwrap();
                 }
             }
@@ -145,9 +147,12 @@ mod tests {
             assert_eq!((got[0].name.as_str(), got[0].usage.as_str()), ("New name", "Allowed"), "{order:?}");
             assert_eq!((got[0].abstraction.as_str(), got[0].parents.len()), ("Base", 1), "{order:?}");
             assert_eq!(got[1].release, "4.9");
-            let again = store
-                .import(&[new.clone()], "2025-01-02T00:00:00Z", &mut |_| ControlFlow::Continue(()))
-                .unwrap();
+            let again =
+                store
+                    .import(std::slice::from_ref(&new), "2025-01-02T00:00:00Z", &mut |_| {
+                        ControlFlow::Continue(())
+                    })
+                    .unwrap();
             assert_eq!((again.sources["cwe"].unchanged, again.sources["cwe"].changed), (1, 0));
         }
     }

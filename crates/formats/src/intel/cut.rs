@@ -13,7 +13,7 @@ impl Splitter<'_> {
         let failed = |e: std::io::Error| unpack_error(place, &e);
         bytes.next_solid().map_err(failed)?;
         bytes.consume(1);
-        let mut mark = frame::Mark::new(&bytes.peek(4096).map_err(failed)?.to_vec(), b'"');
+        let mut mark = frame::Mark::new(bytes.peek(4096).map_err(failed)?, b'"');
         let mut out = Vec::new();
         let mut key = String::new();
         loop {

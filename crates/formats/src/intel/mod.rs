@@ -329,7 +329,7 @@ impl Splitter<'_> {
             bytes.consume(1);
             list = true;
         }
-        let mut mark = frame::Mark::new(&bytes.peek(4096).map_err(failed)?.to_vec(), b'{');
+        let mut mark = frame::Mark::new(bytes.peek(4096).map_err(failed)?, b'{');
         let first_line = head.split(|b| *b == b'\n').next().unwrap_or(head);
         if !list && first_line.len() < head.len() && frame::is_whole(first_line) {
             return self.lines(place, bytes);

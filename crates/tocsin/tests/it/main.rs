@@ -11,6 +11,7 @@
 mod matching;
 mod parity;
 mod scan;
+mod show;
 
 use std::path::Path;
 use std::process::{Command, Output};
