@@ -140,8 +140,13 @@ fn npm_all(text: &str, status: VersionStatus) -> Option<VersionEntry> {
     let mut out = Narrow::new(Scheme::Npm, status);
     if let Some((from, to)) = text.split_once(" - ") {
         let (from, to) = (Partial::parse(from)?, Partial::parse(to)?);
-        out.low(from.lowest()?, false)?;
-        out.high(to.after()?, false)?;
+        let dash = if from.full() && from.pre.is_empty() { "-0" } else { "" };
+        out.low(format!("{}{dash}", from.lowest()?), false)?;
+        if to.pre.is_empty() {
+            out.high(to.after()?, false)?;
+        } else {
+            out.high(to.text(), true)?;
+        }
         return Some(out.entry);
     }
     let mut words = text.split_whitespace().peekable();
@@ -328,6 +333,44 @@ mod tests {
         }
     }
 
+    /// composer/semver's own `SemverTest`: rows whose constraint is comparisons alone, as advisories write them.
+    #[test]
+    fn composer_agrees_with_composers_own_tests() {
+        use std::io::Read;
+        let base = std::env::var_os("TOCSIN_CORPUS").map(std::path::PathBuf::from);
+        let base =
+            base.unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").into());
+        let Ok(file) = std::fs::File::open(base.join("suites/composer-semver.jsonl.zst")) else {
+            eprintln!("SKIPPED: the tests of composer/semver are not in the corpus ({})", base.display());
+            return;
+        };
+        let mut text = String::new();
+        zstd::Decoder::new(file).unwrap().read_to_string(&mut text).unwrap();
+        let mut count = 0;
+        for line in text.lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let want = match row["provider"].as_str() {
+                Some("satisfiesProviderPositive") => true,
+                Some("satisfiesProviderNegative") => false,
+                _ => continue,
+            };
+            let (version, constraint) = (row["row"][0].as_str().unwrap(), row["row"][1].as_str().unwrap());
+            let simple = |c: char| c.is_ascii_alphanumeric() || "<>=., -".contains(c);
+            let plain = constraint.trim_start_matches(['<', '>', '=', ' ']);
+            if !constraint.chars().all(simple)
+                || !plain.starts_with(|c: char| c.is_ascii_digit())
+                || constraint.contains(" - ")
+                || plain.contains([' ', 'x'])
+            {
+                continue;
+            }
+            let e = composer([constraint], S).unwrap_or_else(|| panic!("{constraint}"));
+            assert_eq!(holds(Scheme::Composer, &e, version), want, "{version} in {constraint}");
+            count += 1;
+        }
+        assert!(count >= 20, "{count} rows");
+    }
+
     /// node-semver README, "Advanced Range Syntax", with `includePrerelease`.
     #[test]
     fn npm_ranges() {
@@ -352,6 +395,8 @@ mod tests {
             ("8.x || 7.x", "9.0.0", false),
             ("1.2.3 - 2.3", "2.3.9", true),
             ("1.2.3 - 2.3", "2.4.0", false),
+            ("1.2.3 - 2.3", "1.2.3-beta", true),
+            ("1.2.3 - 2.3.4-rc.1", "2.3.4", false),
             (">1.2", "1.2.9", false),
             (">1.2", "1.3.0", true),
             ("<= 1.2", "1.2.9", true),
