@@ -1,9 +1,12 @@
 //! Readers and writers of outside formats: bytes in, document and diagnostics out. Everything is bounded by
 //! [`input::Limits`]; nothing here panics on data, touches the network or knows the database.
 
+pub mod advisory;
+pub mod catalogue;
 pub mod csaf;
 pub mod cve;
 pub mod cyclonedx;
+pub mod distro;
 pub mod exploitation;
 pub mod input;
 pub mod intel;

@@ -165,6 +165,8 @@ pub fn of_purl(purl: &Purl) -> Option<(Ecosystem, String)> {
 
 /// Codenames of Debian and Ubuntu releases.
 const CODENAMES: &[(Ecosystem, &str, &str)] = &[
+    (Ecosystem::Debian, "lenny", "5"),
+    (Ecosystem::Debian, "squeeze", "6"),
     (Ecosystem::Debian, "wheezy", "7"),
     (Ecosystem::Debian, "jessie", "8"),
     (Ecosystem::Debian, "stretch", "9"),
@@ -173,6 +175,7 @@ const CODENAMES: &[(Ecosystem, &str, &str)] = &[
     (Ecosystem::Debian, "bookworm", "12"),
     (Ecosystem::Debian, "trixie", "13"),
     (Ecosystem::Debian, "forky", "14"),
+    (Ecosystem::Debian, "duke", "15"),
     (Ecosystem::Ubuntu, "trusty", "14.04"),
     (Ecosystem::Ubuntu, "xenial", "16.04"),
     (Ecosystem::Ubuntu, "bionic", "18.04"),

@@ -18,7 +18,7 @@ pub enum Source {
     Ghsa = 2,
     /// RustSec.
     RustSec = 3,
-    /// Any other OSV database (Go, PYSEC, MAL, OSS-Fuzz …).
+    /// Any other database of an ecosystem (Go, PYSEC, MAL, OSS-Fuzz, RubySec, FriendsOfPHP …).
     Osv = 4,
     /// CVE record, container of the CNA.
     Cna = 5,
@@ -113,6 +113,8 @@ pub struct Record {
     pub affected: Vec<Affected>,
     /// NVD-style configurations: each an alternative.
     pub configurations: Vec<Configuration>,
+    /// What can be done about it, as the source says.
+    pub remediations: Vec<Remediation>,
 }
 
 /// A CVSS score as a source gives it.
@@ -333,13 +335,48 @@ pub enum Fact {
         /// When the origin last changed the entry, as written, so that two of one origin compare as text.
         updated: Option<String>,
     },
-    /// A weakness of the CWE catalogue.
-    Cwe {
-        /// `CWE-79`.
-        id: String,
-        /// Name.
-        name: String,
-        /// Catalogue status (`Stable`, `Deprecated` …).
-        status: String,
-    },
+    /// An entry of a catalogue of weaknesses or attack patterns (CWE, CAPEC).
+    Catalogue(Box<CatalogueEntry>),
+}
+
+/// An entry of the CWE or CAPEC catalogue. Of several releases of an entry the newest counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CatalogueEntry {
+    /// `CWE-79`, `CAPEC-63`.
+    pub id: String,
+    /// Name in the catalogue.
+    pub name: String,
+    /// `Pillar`, `Class`, `Base`, `Variant`, `Compound`, `Category`, `View`; `Meta`, `Standard`, `Detailed`;
+    /// empty where the form does not tell.
+    pub abstraction: String,
+    /// `Stable`, `Usable`, `Draft`, `Incomplete`, `Deprecated`, `Obsolete`.
+    pub status: String,
+    /// Whether vulnerabilities may be mapped to it (`Allowed` … `Prohibited`); empty where not told.
+    pub usage: String,
+    /// Ids it is a child of (`ChildOf` of any view), as catalogue ids or as [`CatalogueEntry::reference`]s.
+    pub parents: Vec<String>,
+    /// Weaknesses an attack pattern needs (`CWE-79`).
+    pub weaknesses: Vec<String>,
+    /// Id that other entries of the same form may name it by (STIX `attack-pattern--…`); else empty.
+    pub reference: String,
+    /// Release of the catalogue (`4.20`); empty where not told.
+    pub release: String,
+    /// Day of the release or of the entry's last change, `YYYY-MM-DD`; empty where not told.
+    pub date: String,
+}
+
+/// What a vendor says one can do about a vulnerability (CSAF 2.0 section 3.2.3.12 and the like).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Remediation {
+    /// `vendor_fix`, `workaround`, `mitigation`, `no_fix_planned`, `none_available`, `fix_planned`,
+    /// `optional_patch`; as written.
+    pub category: String,
+    /// What to do.
+    pub details: String,
+    /// Where the fix is had.
+    pub url: Option<String>,
+    /// From when it is there, as written.
+    pub date: Option<String>,
+    /// Names of the products it is for; empty: all that the record names.
+    pub products: Vec<String>,
 }

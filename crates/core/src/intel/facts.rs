@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
-use tocsin_model::record::Fact;
+use tocsin_model::record::{CatalogueEntry, Fact};
 
 use crate::error::Result;
 use crate::intel::types::Counts;
@@ -57,7 +57,14 @@ pub(crate) async fn write(
     write_epss(tx, facts, now, counts).await?;
     write_kev(tx, facts, now, counts).await?;
     write_exploits(tx, facts, counts).await?;
-    write_cwes(tx, facts, counts).await
+    let entries: Vec<&CatalogueEntry> = facts
+        .iter()
+        .filter_map(|f| match f {
+            Fact::Catalogue(entry) => Some(entry.as_ref()),
+            _ => None,
+        })
+        .collect();
+    super::catalogue::write(tx, &entries, counts).await
 }
 
 type Epss = (f64, f64);
@@ -247,34 +254,6 @@ async fn write_exploits(
     let tail = "ON CONFLICT (origin, id, cve) DO UPDATE SET title = excluded.title, date = excluded.date,
          verified = excluded.verified, rank = excluded.rank, updated = excluded.updated";
     insert(tx, "writing exploits", head, tail, current.into_iter().map(row).collect()).await?;
-    Ok(())
-}
-
-async fn write_cwes(
-    tx: &DatabaseTransaction,
-    facts: &[Fact],
-    counts: &mut BTreeMap<String, Counts>,
-) -> Result<()> {
-    let cwes: BTreeMap<&str, (&str, &str)> = facts
-        .iter()
-        .filter_map(|f| match f {
-            Fact::Cwe { id, name, status } => Some((id.as_str(), (name.as_str(), status.as_str()))),
-            _ => None,
-        })
-        .collect();
-    let read = cwes.len() as u64;
-    if read == 0 {
-        return Ok(());
-    }
-    let tail = "ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status
-         WHERE cwe.name <> excluded.name OR cwe.status <> excluded.status";
-    let row = |(id, (name, status)): (&str, (&str, &str))| [text(id), text(name), text(status)];
-    let head = "INSERT INTO cwe (id, name, status)";
-    let changed = insert(tx, "writing weaknesses", head, tail, cwes.into_iter().map(row).collect()).await?;
-    let c = counts.entry("cwe".to_owned()).or_default();
-    c.read += read;
-    c.changed += changed;
-    c.unchanged += read.saturating_sub(changed);
     Ok(())
 }
 

@@ -248,27 +248,7 @@ fn prepare(store: &Store, chunk: &mut Chunk) -> Result<()> {
 
 /// Where a record counts: OSV records of GitHub apart from the other OSV databases.
 fn source_of(kind: RawKind, id: &str) -> &'static str {
-    match kind {
-        RawKind::Osv if id.starts_with("GHSA-") => "ghsa",
-        RawKind::Osv => "osv",
-        RawKind::Cve => "cve",
-        RawKind::Nvd => "nvd",
-        RawKind::Csaf => "csaf",
-        RawKind::RustSec => "rustsec",
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct CsafHead {
-    document: CsafDocument,
-}
-#[derive(serde::Deserialize)]
-struct CsafDocument {
-    tracking: CsafTracking,
-}
-#[derive(serde::Deserialize)]
-struct CsafTracking {
-    id: String,
+    if kind == RawKind::Osv && id.starts_with("GHSA-") { "ghsa" } else { kind.source() }
 }
 
 fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Result<Prepared, Box<Refused>> {
@@ -292,9 +272,9 @@ fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Resul
             return Err(refuse(d, raw.bytes));
         }
     };
-    let csaf = raw.kind == RawKind::Csaf;
-    let tracking = csaf.then(|| serde_json::from_slice::<CsafHead>(&raw.bytes).ok()).flatten();
-    let record_id = tracking.map_or_else(|| first.id.clone(), |head| head.document.tracking.id);
+    let document = raw.kind.document_id(&raw.bytes);
+    let own_id = document.is_none();
+    let record_id = document.unwrap_or_else(|| first.id.clone());
     let record_id = record_id.replace('\0', "\u{fffd}");
     if record_id.len() > LONGEST_ID {
         let d = Diagnostic::new(
@@ -308,7 +288,7 @@ fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Resul
         .iter()
         .map(|r| {
             // The parts of one document share its id, which is no id of a flaw where the part has its own.
-            let own = Some(&r.id).filter(|id| !csaf || **id != record_id || r.aliases.is_empty());
+            let own = Some(&r.id).filter(|id| own_id || **id != record_id || r.aliases.is_empty());
             let mut ids: Vec<String> = Vec::new();
             for id in own.into_iter().chain(&r.aliases) {
                 let id = id.replace('\0', "\u{fffd}");

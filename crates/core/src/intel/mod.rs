@@ -8,6 +8,7 @@ use sea_orm::DatabaseConnection;
 use crate::error::{Doing, Error, Result};
 use crate::platform::db::{self, Place};
 
+mod catalogue;
 mod facts;
 mod import;
 mod index;

@@ -2,6 +2,8 @@
 
 use sea_orm::{DatabaseTransaction, Value};
 
+use tocsin_formats::intel::RawKind;
+
 use crate::error::{Error, Result};
 use crate::intel::Store;
 use crate::intel::store::{Refused, Run};
@@ -14,7 +16,8 @@ const KEPT: usize = 64 << 10;
 
 /// The static word of a source's name.
 pub(crate) fn source_word(name: &str) -> &'static str {
-    ["ghsa", "osv", "cve", "nvd", "csaf", "rustsec"].into_iter().find(|s| *s == name).unwrap_or("")
+    let sources = RawKind::ALL.iter().map(|k| k.source());
+    std::iter::once("ghsa").chain(sources).find(|s| *s == name).unwrap_or("")
 }
 
 /// Keeps problems; one met again keeps the time it was first seen.

@@ -70,7 +70,7 @@ impl Store {
             epss: dated(db, "SELECT count(*), max(date) FROM epss").await?,
             kev: dated(db, "SELECT count(*), max(coalesce(released, date_added)) FROM kev").await?,
             exploits: count(db, "SELECT count(*) FROM (SELECT DISTINCT origin, id FROM exploit) e").await?,
-            cwes: count(db, "SELECT count(*) FROM cwe").await?,
+            cwes: count(db, "SELECT count(*) FROM catalogue").await?,
             vex: count(db, "SELECT count(*) FROM vex_statement").await?,
             problems: count(db, "SELECT count(*) FROM problem").await?,
             ..Status::default()

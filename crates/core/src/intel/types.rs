@@ -9,8 +9,7 @@ use tocsin_model::vex::VexStatement;
 
 /// The format with this stored number.
 pub(crate) fn kind_of(n: i64) -> Option<RawKind> {
-    use RawKind::*;
-    [Osv, Cve, Nvd, Csaf, RustSec].into_iter().find(|k| *k as u8 as i64 == n)
+    RawKind::ALL.iter().copied().find(|k| i64::from(*k as u8) == n)
 }
 
 /// What an import did with the records of one source.
@@ -145,7 +144,7 @@ pub struct Status {
     pub kev: (u64, Option<String>),
     /// Public exploits.
     pub exploits: u64,
-    /// CWE entries.
+    /// Entries of the CWE and CAPEC catalogues.
     pub cwes: u64,
     /// VEX statements.
     pub vex: u64,

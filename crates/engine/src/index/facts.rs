@@ -45,7 +45,7 @@ impl FactsBuilder {
                     }
                 }
             }
-            Fact::Cwe { .. } => {}
+            Fact::Catalogue(_) => {}
         }
     }
 

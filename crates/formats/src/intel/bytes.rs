@@ -61,6 +61,16 @@ impl<'a> Bytes<'a> {
         self.pos = (self.pos + n).min(self.buf.len());
     }
 
+    /// Puts bytes back before what is left.
+    pub(super) fn unread(&mut self, text: &[u8]) {
+        let rest = self.rest();
+        let mut buf = Vec::with_capacity(text.len() + rest.len());
+        buf.extend_from_slice(text);
+        buf.extend_from_slice(rest);
+        self.buf = buf;
+        self.pos = 0;
+    }
+
     /// The next byte that is no white space, not passed over.
     pub(super) fn next_solid(&mut self) -> io::Result<Option<u8>> {
         loop {

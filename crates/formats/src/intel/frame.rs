@@ -113,6 +113,82 @@ pub(super) fn value(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io:
     }
 }
 
+/// How the records of a list or object are recognised again after a damaged one: by the indentation of the
+/// first, where each begins on a line of its own. In text on one line nothing tells where the next begins.
+pub(super) struct Mark {
+    indent: Option<usize>,
+    first: u8,
+    /// Damaged records after which reading goes on; each may have swallowed the rest of the input.
+    left: u32,
+}
+
+impl Mark {
+    /// `inside`: the text from just inside the opening bracket on; records begin with `first`.
+    pub(super) fn new(inside: &[u8], first: u8) -> Mark {
+        let blanks = inside.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let line = inside.get(..blanks).and_then(|b| b.rsplit(|b| *b == b'\n').next().map(<[u8]>::len));
+        let indent = line.filter(|n| *n < blanks && inside.get(blanks) == Some(&first));
+        Mark { indent, first, left: 64 }
+    }
+
+    /// Where in `text`, after its first line, a record begins.
+    pub(super) fn find(&self, text: &[u8]) -> Option<usize> {
+        let indent = self.indent?;
+        let mut at = 0;
+        while let Some(n) = text.get(at..)?.iter().position(|b| *b == b'\n') {
+            at += n + 1;
+            let line = text.get(at..)?;
+            let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            if blanks == indent && line.get(blanks) == Some(&self.first) {
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Passes over the damaged record `swallowed` to where the next begins; `false`: none is found.
+    pub(super) fn resume(&mut self, input: &mut Bytes<'_>, swallowed: &[u8]) -> io::Result<bool> {
+        if self.left == 0 || self.indent.is_none() {
+            return Ok(false);
+        }
+        self.left -= 1;
+        if let Some(at) = self.find(swallowed) {
+            input.unread(swallowed.get(at..).unwrap_or_default());
+            return Ok(true);
+        }
+        let mut text = vec![b'\n'];
+        loop {
+            text.truncate(1);
+            match line(input, 1 << 20, &mut text)? {
+                End::Damaged => return Ok(false),
+                _ if self.find(&text).is_some() => {
+                    text.push(b'\n');
+                    input.unread(text.get(1..).unwrap_or_default());
+                    return Ok(true);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Appends the string that begins at the next byte to `out`, with its quotes; at most 64 KiB of it.
+pub(super) fn string(input: &mut Bytes<'_>, out: &mut Vec<u8>) -> io::Result<()> {
+    let text = input.peek(64 << 10)?;
+    let mut i = 1;
+    while let Some(b) = text.get(i) {
+        match b {
+            b'\\' => i += 2,
+            b'"' => break,
+            _ => i += 1,
+        }
+    }
+    let used = (i + 1).min(text.len());
+    out.extend_from_slice(text.get(..used).unwrap_or_default());
+    input.consume(used);
+    Ok(())
+}
+
 /// Appends the next line without its end to `out`; [`End::Damaged`]: there is none left.
 pub(super) fn line(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io::Result<End> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);

@@ -3,8 +3,11 @@
 //! Splitting and parsing are apart so that a stored record's bytes can be parsed again at any time.
 
 mod bytes;
+mod cut;
 mod frame;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -14,7 +17,7 @@ use tocsin_model::record::{Fact, Record};
 use tocsin_model::vex::VexStatement;
 
 use crate::input::{Bounded, Limits, ReadOptions, Wrapping, unpack_error, wrapping};
-use crate::{csaf, cve, cyclonedx, exploitation, nvd, openvex, osv, rustsec};
+use crate::{advisory, catalogue, csaf, cve, cyclonedx, distro, exploitation, nvd, openvex, osv, rustsec};
 use bytes::Bytes;
 use shape::Shape;
 
@@ -32,6 +35,22 @@ pub enum RawKind {
     Csaf = 3,
     /// One RustSec advisory (Markdown with a TOML head).
     RustSec = 4,
+    /// One RubySec advisory (YAML).
+    RubySec = 5,
+    /// One FriendsOfPHP advisory (YAML).
+    Composer = 6,
+    /// One advisory of the Node.js Security Working Group (JSON).
+    Node = 7,
+    /// One advisory of the Victims database (YAML).
+    Victims = 8,
+    /// One package of an Alpine `secdb` (JSON): the whole document with that package alone.
+    Secdb = 9,
+    /// One source package of the Debian security tracker (JSON): the whole object with that key alone.
+    DebianTracker = 10,
+    /// One group of the Arch Linux security tracker (JSON).
+    Arch = 11,
+    /// One entry of Photon OS's list (JSON).
+    Photon = 12,
 }
 
 /// One record cut out of the input.
@@ -86,6 +105,65 @@ pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic
         RawKind::Nvd => nvd::parse(bytes),
         RawKind::Csaf => csaf::parse(bytes),
         RawKind::RustSec => rustsec::parse(bytes),
+        RawKind::RubySec => advisory::parse_rubysec(bytes),
+        RawKind::Composer => advisory::parse_composer(bytes),
+        RawKind::Node => advisory::parse_node(bytes),
+        RawKind::Victims => advisory::parse_victims(bytes),
+        RawKind::Secdb => distro::secdb::parse(bytes),
+        RawKind::DebianTracker => distro::debian::parse(bytes),
+        RawKind::Arch => distro::arch::parse(bytes),
+        RawKind::Photon => distro::photon::parse(bytes),
+    }
+}
+
+impl RawKind {
+    /// Every format, by number.
+    pub const ALL: &'static [RawKind] = &[
+        RawKind::Osv,
+        RawKind::Cve,
+        RawKind::Nvd,
+        RawKind::Csaf,
+        RawKind::RustSec,
+        RawKind::RubySec,
+        RawKind::Composer,
+        RawKind::Node,
+        RawKind::Victims,
+        RawKind::Secdb,
+        RawKind::DebianTracker,
+        RawKind::Arch,
+        RawKind::Photon,
+    ];
+
+    /// The word a record's source is counted and asked for by.
+    pub fn source(self) -> &'static str {
+        match self {
+            RawKind::Osv => "osv",
+            RawKind::Cve => "cve",
+            RawKind::Nvd => "nvd",
+            RawKind::Csaf => "csaf",
+            RawKind::RustSec => "rustsec",
+            RawKind::RubySec => "rubysec",
+            RawKind::Composer => "friendsofphp",
+            RawKind::Node => "nodejs",
+            RawKind::Victims => "victims",
+            RawKind::Secdb => "secdb",
+            RawKind::DebianTracker => "debian",
+            RawKind::Arch => "arch",
+            RawKind::Photon => "photon",
+        }
+    }
+
+    /// The id of a document that holds records of several flaws and whose records bear the flaws' ids, not
+    /// its own. `None`: the record's id is the document's.
+    pub fn document_id(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            RawKind::Csaf => csaf::document_id(bytes),
+            RawKind::Secdb => distro::secdb::document_id(bytes),
+            RawKind::DebianTracker => distro::debian::document_id(bytes),
+            RawKind::Arch => distro::arch::document_id(bytes),
+            RawKind::Photon => distro::photon::document_id(bytes),
+            _ => None,
+        }
     }
 }
 
@@ -218,7 +296,16 @@ impl Splitter<'_> {
                 flow
             });
         }
+        if let Some(format) = catalogue::recognise(&head) {
+            let (stopped, sink) = (&mut self.stopped, &mut self.sink);
+            return catalogue::read(format, bytes, place, &mut |item| {
+                let flow = sink(item);
+                *stopped = flow.is_break();
+                flow
+            });
+        }
         match head.trim_ascii_start().first() {
+            Some(b'{') if shape::is_debian_tracker(&head) => self.members(place, bytes),
             Some(b'{' | b'[') => self.json(place, bytes, &head),
             Some(_) => self.text(place, bytes, &head),
             None => {
@@ -242,6 +329,7 @@ impl Splitter<'_> {
             bytes.consume(1);
             list = true;
         }
+        let mut mark = frame::Mark::new(bytes.peek(4096).map_err(failed)?, b'{');
         let first_line = head.split(|b| *b == b'\n').next().unwrap_or(head);
         if !list && first_line.len() < head.len() && frame::is_whole(first_line) {
             return self.lines(place, bytes);
@@ -267,6 +355,11 @@ impl Splitter<'_> {
                     return Ok(());
                 }
                 Some(b']') | None => return Ok(()),
+                // a text that begins with a bracket, and no list of records
+                Some(_) if n == 0 && listed.is_none() => {
+                    self.put(Item::Skipped(place.to_owned()));
+                    return Ok(());
+                }
                 Some(_) => {
                     let rest = bytes.peek(256).map_err(failed)?.to_vec();
                     self.problem("input-syntax", here(), "no record begins where one should", &rest);
@@ -276,8 +369,16 @@ impl Splitter<'_> {
             out.clear();
             match frame::value(bytes, self.limits.document_bytes, &mut out).map_err(failed)? {
                 frame::End::Whole => self.document(here(), &out),
+                // its packages stand for themselves
+                frame::End::Damaged if !list && shape::of_json(&out) == Shape::Record(RawKind::Secdb) => {
+                    bytes.rest_of_input(self.limits.document_bytes, &mut out).map_err(failed)?;
+                    self.packages(place, &out);
+                }
                 frame::End::Damaged => {
                     self.problem("input-syntax", here(), "the record's brackets do not close", &out);
+                    if list && !mark.resume(bytes, &out).map_err(failed)? {
+                        return Ok(());
+                    }
                 }
                 frame::End::TooLong => {
                     let what = format!("limit: a document of {} bytes", self.limits.document_bytes);
@@ -325,6 +426,7 @@ impl Splitter<'_> {
             Shape::Record(RawKind::Csaf) if !bytes.windows(17).any(|w| w == b"\"vulnerabilities\"") => {
                 self.put(Item::Skipped(place));
             }
+            Shape::Record(RawKind::Secdb) => self.packages(&place, bytes),
             Shape::Record(kind) => self.put(Item::Record(RawRecord { kind, bytes: bytes.to_vec(), place })),
             Shape::OpenVex => match openvex::read(bytes) {
                 Ok((statements, _)) => self.put(Item::Vex(statements)),
@@ -335,6 +437,12 @@ impl Splitter<'_> {
             Shape::CycloneDx => match cyclonedx::read(bytes, &ReadOptions::default()) {
                 Ok(bom) if !bom.vex.is_empty() => self.put(Item::Vex(bom.vex)),
                 _ => self.put(Item::Skipped(place)),
+            },
+            Shape::AttackPattern => match catalogue::stix(bytes) {
+                Ok(entry) => self.put(Item::Fact(Fact::Catalogue(Box::new(entry)))),
+                Err(d) => {
+                    self.put(Item::Problem(d.within(&place), bytes.get(..KEPT).unwrap_or(bytes).to_vec()))
+                }
             },
             Shape::Other => self.put(Item::Skipped(place)),
         }

@@ -12,6 +12,7 @@ mod db;
 mod matching;
 mod parity;
 mod scan;
+mod show;
 
 use std::path::Path;
 use std::process::{Command, Output};

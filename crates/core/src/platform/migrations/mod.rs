@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
 mod m0001_intel;
+mod m0002_catalogue;
 mod m0003_runs;
 
 /// All migrations.
@@ -12,7 +13,11 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_intel::Migration), Box::new(m0003_runs::Migration)]
+        vec![
+            Box::new(m0001_intel::Migration),
+            Box::new(m0002_catalogue::Migration),
+            Box::new(m0003_runs::Migration),
+        ]
     }
 }
 

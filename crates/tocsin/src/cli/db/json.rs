@@ -5,7 +5,8 @@ use tocsin_core::intel::{
     Counts, Hits, ImportReport, IndexStatus, Problem, RunRow, Shown, ShownRecord, Status,
 };
 use tocsin_model::record::{
-    Affected, Configuration, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry, VersionStatus,
+    Affected, CatalogueEntry, Configuration, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry,
+    VersionStatus,
 };
 
 fn counts(source: &str, c: &Counts) -> Value {
@@ -174,8 +175,26 @@ fn record(r: &ShownRecord) -> Value {
     })
 }
 
+/// Ids with the names the catalogue has for them.
+fn named(ids: &[impl AsRef<str>], known: &[CatalogueEntry]) -> Vec<Value> {
+    ids.iter()
+        .map(|id| {
+            let id = id.as_ref();
+            let entry = known.iter().find(|k| k.id.eq_ignore_ascii_case(id));
+            json!({"id": id, "name": entry.map(|k| &k.name), "status": entry.map(|k| &k.status)})
+        })
+        .collect()
+}
+
+/// `tocsin.db.weakness/1`.
+pub(super) fn weakness(e: &CatalogueEntry, parents: &[CatalogueEntry], needs: &[CatalogueEntry]) -> Value {
+    json!({"schema": "tocsin.db.weakness/1", "id": e.id, "name": e.name, "abstraction": e.abstraction,
+           "status": e.status, "usage": e.usage, "release": e.release, "date": e.date,
+           "parents": named(&e.parents, parents), "weaknesses": named(&e.weaknesses, needs)})
+}
+
 /// `tocsin.db.show/1`.
-pub(super) fn shown(s: &Shown) -> Value {
+pub(super) fn shown(s: &Shown, known: &[CatalogueEntry]) -> Value {
     let (mut kev, mut epss, mut exploits) = (Value::Null, Value::Null, Vec::new());
     for fact in &s.facts {
         match fact {
@@ -191,7 +210,7 @@ pub(super) fn shown(s: &Shown) -> Value {
                 exploits.push(json!({"origin": origin, "id": id, "title": title, "date": date,
                                      "verified": verified, "rank": rank}));
             }
-            Fact::Cwe { .. } => {}
+            Fact::Catalogue(_) => {}
         }
     }
     let history: Vec<Value> =
@@ -217,9 +236,19 @@ pub(super) fn shown(s: &Shown) -> Value {
                    "document": v.document, "products": products})
         })
         .collect();
+    let remediations: Vec<Value> = s
+        .records
+        .iter()
+        .flat_map(|r| r.record.remediations.iter().map(move |m| (r, m)))
+        .map(|(r, m)| {
+            json!({"source": r.source, "record": r.record_id, "category": m.category, "details": m.details,
+                   "url": m.url, "date": m.date, "products": m.products})
+        })
+        .collect();
     json!({
         "schema": "tocsin.db.show/1", "id": s.id, "aliases": s.aliases, "kev": kev, "epss": epss,
-        "epss_history": history, "exploits": exploits, "cwes": cwes(s), "see_also": see_also,
+        "epss_history": history, "exploits": exploits, "weaknesses": named(&cwes(s), known),
+        "remediations": remediations, "see_also": see_also,
         "records": s.records.iter().map(record).collect::<Vec<_>>(), "vex": vex,
         "problems": s.problems.iter().map(problem).collect::<Vec<_>>(),
     })

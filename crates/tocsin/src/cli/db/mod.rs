@@ -47,9 +47,9 @@ pub enum Verb {
     },
     /// Sources, imports, problems and the state of the index
     Status,
-    /// What is known of a vulnerability, by any of its ids
+    /// What is known of a vulnerability, by any of its ids, or of a weakness or attack pattern
     Show {
-        /// CVE, GHSA or any other id
+        /// CVE, GHSA or any other id; CWE-… or CAPEC-…
         id: String,
     },
     /// Look for words in ids, titles and packages; a word may be the beginning of one
@@ -109,9 +109,26 @@ pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcom
             let status = store.status()?;
             if json { put(out, &json::status(&status)) } else { page.status(out, &status) }
         }
+        Verb::Show { id } if is_weakness(id) => {
+            let entries = store.catalogue(std::slice::from_ref(id))?;
+            let entry = entries.first().ok_or_else(|| tocsin_core::Error::NotFound(id.clone()))?;
+            let parents = store.catalogue(&entry.parents)?;
+            let needs = store.catalogue(&entry.weaknesses)?;
+            if json {
+                put(out, &json::weakness(entry, &parents, &needs))
+            } else {
+                show::weakness(out, &page, entry, &parents, &needs)
+            }
+        }
         Verb::Show { id } => {
             let shown = store.show(id)?;
-            if json { put(out, &json::shown(&shown)) } else { show::write(out, &page, &shown) }
+            let ids: Vec<String> = json::cwes(&shown).into_iter().map(str::to_owned).collect();
+            let known = store.catalogue(&ids)?;
+            if json {
+                put(out, &json::shown(&shown, &known))
+            } else {
+                show::write(out, &page, &shown, &known)
+            }
         }
         Verb::Search { text, limit, after } => {
             let hits = store.search(&text.join(" "), *limit, *after)?;
@@ -145,6 +162,11 @@ pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcom
     };
     written.map_err(|e| Error::io("stdout", e))?;
     Ok(Outcome::Fine)
+}
+
+fn is_weakness(id: &str) -> bool {
+    let id = id.to_ascii_uppercase();
+    id.starts_with("CWE-") || id.starts_with("CAPEC-")
 }
 
 fn now() -> String {

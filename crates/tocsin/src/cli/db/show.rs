@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tocsin_core::intel::{Shown, ShownRecord};
 use tocsin_model::record::{
-    Affected, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry, VersionStatus,
+    Affected, CatalogueEntry, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry, VersionStatus,
 };
 
 use super::json::{cwes, kind, state, version_status};
@@ -16,7 +16,7 @@ const LINES: usize = 16;
 const ITEMS: usize = 12;
 
 /// Writes everything known of a vulnerability.
-pub(super) fn write(out: &mut dyn Write, page: &Page, s: &Shown) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, page: &Page, s: &Shown, known: &[CatalogueEntry]) -> io::Result<()> {
     let title = s.records.iter().map(|r| r.record.title.as_str()).find(|t| !t.is_empty()).unwrap_or("");
     writeln!(out, "{}", page.heading(&plain(&s.id)))?;
     write!(out, "{}", wrap(title, "", WIDTH))?;
@@ -33,8 +33,17 @@ pub(super) fn write(out: &mut dyn Write, page: &Page, s: &Shown) -> io::Result<(
         }
     }
     facts(out, page, s)?;
-    if !cwes(s).is_empty() {
-        field(out, "Weakness", &cwes(s).join(", "))?;
+    for id in cwes(s) {
+        field(out, "Weakness", &named(id, known))?;
+    }
+    for (r, m) in s.records.iter().flat_map(|r| r.record.remediations.iter().map(move |m| (r, m))).take(ITEMS)
+    {
+        let of = if m.products.is_empty() {
+            String::new()
+        } else {
+            format!(" [{}]", clip(&m.products.join(", "), 120))
+        };
+        field(out, "Remedy", &format!("{} ({}): {}{of}", m.category, r.record_id, clip(&m.details, 300)))?;
     }
     for (how, id, main) in s.see_also.iter().take(ITEMS) {
         let known = match main {
@@ -59,6 +68,43 @@ pub(super) fn write(out: &mut dyn Write, page: &Page, s: &Shown) -> io::Result<(
     for r in &s.records {
         writeln!(out)?;
         record(out, page, r)?;
+    }
+    Ok(())
+}
+
+/// An id with the name the catalogue has for it.
+fn named(id: &str, known: &[CatalogueEntry]) -> String {
+    let entry = known.iter().find(|k| k.id.eq_ignore_ascii_case(id));
+    entry.map_or_else(|| id.to_owned(), |k| format!("{id} {}", k.name))
+}
+
+/// Writes an entry of the catalogue of weaknesses or attack patterns.
+pub(super) fn weakness(
+    out: &mut dyn Write,
+    page: &Page,
+    e: &CatalogueEntry,
+    parents: &[CatalogueEntry],
+    needs: &[CatalogueEntry],
+) -> io::Result<()> {
+    writeln!(out, "{}", page.heading(&plain(&e.id)))?;
+    write!(out, "{}", wrap(&e.name, "", WIDTH))?;
+    writeln!(out)?;
+    for (name, text) in [
+        ("Kind", &e.abstraction),
+        ("Status", &e.status),
+        ("Mapping", &e.usage),
+        ("Release", &e.release),
+        ("Date", &e.date),
+    ] {
+        if !text.is_empty() {
+            field(out, name, text)?;
+        }
+    }
+    for id in &e.parents {
+        field(out, "Child of", &named(id, parents))?;
+    }
+    for id in &e.weaknesses {
+        field(out, "Needs", &named(id, needs))?;
     }
     Ok(())
 }
@@ -115,7 +161,7 @@ fn facts(out: &mut dyn Write, page: &Page, s: &Shown) -> io::Result<()> {
                     field(out, "Exploit", &format!("{origin} {id}{title}{date}"))?;
                 }
             }
-            Fact::Cwe { .. } => {}
+            Fact::Catalogue(_) => {}
         }
     }
     more(out, "Exploit", exploits)

@@ -1,19 +1,22 @@
 //! CSAF 2.0 and 2.1 documents: one record per vulnerability, its products as statements, or VEX statements.
 
+mod range;
+mod tree;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
 use tocsin_model::cpe::{Cpe, CpeValue};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
-use tocsin_model::ecosystem::{of_purl, plain_name, release_of};
+use tocsin_model::ecosystem::{Ecosystem, of_purl, plain_name, release_of};
 use tocsin_model::purl::Purl;
-use tocsin_model::record::{Affected, Record, Score, Source, Target, VersionEntry, VersionStatus, Versions};
+use tocsin_model::record::{
+    Affected, Record, Remediation, Score, Source, Target, VersionEntry, VersionStatus, Versions,
+};
 use tocsin_model::severity::Cvss;
 use tocsin_model::version::Scheme;
 use tocsin_model::vex::{VexProduct, VexStatement, VexStatus};
-
-/// Deepest nesting of product branches followed; CSAF documents have fewer than ten.
-const DEPTH: usize = 60;
+use tree::{Product, Tree};
 
 /// Product status lists and what they mean (CSAF 2.0 section 3.2.3.9).
 const STATUS: &[(&str, VersionStatus, VexStatus)] = &[
@@ -24,22 +27,9 @@ const STATUS: &[(&str, VersionStatus, VexStatus)] = &[
     ("last_affected", VersionStatus::Affected, VexStatus::Affected),
     ("known_not_affected", VersionStatus::Unaffected, VexStatus::NotAffected),
     ("under_investigation", VersionStatus::UnderInvestigation, VexStatus::UnderInvestigation),
+    // 2.1 only
+    ("unknown", VersionStatus::Unknown, VexStatus::UnderInvestigation),
 ];
-
-/// What the product tree tells of one product id.
-#[derive(Debug, Clone, Default)]
-struct Product {
-    name: String,
-    vendor: String,
-    product: String,
-    version: Option<String>,
-    range: Option<String>,
-    purls: Vec<String>,
-    cpes: Vec<String>,
-    hashes: Vec<String>,
-    /// Product id this one is a component of.
-    inside: Option<String>,
-}
 
 /// Parses one document into a record per vulnerability.
 ///
@@ -47,8 +37,8 @@ struct Product {
 /// It is no JSON, or no CSAF document.
 pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic> {
     let doc = load(bytes)?;
-    let products = product_tree(&doc);
-    let (mut records, mut remarks) = (Vec::new(), Vec::new());
+    let mut tree = Tree::read(&doc);
+    let (mut records, mut remarks) = (Vec::new(), std::mem::take(&mut tree.remarks));
     let head = doc.get("document").unwrap_or(&Value::Null);
     let tracking = head.get("tracking").unwrap_or(&Value::Null);
     let publisher = text(head.get("publisher").unwrap_or(&Value::Null), "name").unwrap_or_default();
@@ -100,13 +90,13 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
                 }
             }
         }
-        let notes = flags(v);
+        let notes = notes(v, &tree);
         for (list, status, _) in STATUS {
             for id in
                 v.get("product_status").into_iter().flat_map(|s| items(s, list)).filter_map(Value::as_str)
             {
-                match products.get(id) {
-                    Some(p) => record.affected.extend(statements(p, &products, *status, notes.get(id))),
+                match tree.products.get(id) {
+                    Some(p) => record.affected.extend(statements(p, &tree, *status, notes.get(id))),
                     None => remarks.push(Diagnostic::new(
                         "ref-unknown",
                         format!("vulnerabilities[{i}].product_status.{list}"),
@@ -115,6 +105,8 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
                 }
             }
         }
+        fixed_versions(&mut record.affected);
+        record.remediations = remediations(v, &tree);
         records.push(record);
     }
     Ok((records, remarks))
@@ -126,22 +118,22 @@ pub fn parse(bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic>), Diagnostic>
 /// It is no JSON, or no CSAF document.
 pub fn vex(bytes: &[u8]) -> Result<Vec<VexStatement>, Diagnostic> {
     let doc = load(bytes)?;
-    let products = product_tree(&doc);
+    let tree = Tree::read(&doc);
     let head = doc.get("document").unwrap_or(&Value::Null);
     let tracking = head.get("tracking").unwrap_or(&Value::Null);
     let mut out = Vec::new();
     for v in items(&doc, "vulnerabilities") {
         let ids = ids(v);
         let Some(id) = ids.first() else { continue };
-        let flags = flags(v);
+        let flags = flags(v, &tree);
         for (list, _, status) in STATUS {
             // One statement per justification, as each belongs to its own products.
             let mut groups: Vec<(Option<&String>, Vec<VexProduct>)> = Vec::new();
             for pid in
                 v.get("product_status").into_iter().flat_map(|s| items(s, list)).filter_map(Value::as_str)
             {
-                let Some(p) = products.get(pid) else { continue };
-                let product = vex_product(p, &products);
+                let Some(p) = tree.products.get(pid) else { continue };
+                let product = vex_product(p, &tree.products);
                 let flag = flags.get(pid);
                 match groups.iter_mut().find(|(f, _)| *f == flag) {
                     Some((_, list)) => list.push(product),
@@ -166,6 +158,24 @@ pub fn vex(bytes: &[u8]) -> Result<Vec<VexStatement>, Diagnostic> {
         }
     }
     Ok(out)
+}
+
+/// The tracking id of a document.
+pub fn document_id(bytes: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        document: Document,
+    }
+    #[derive(serde::Deserialize)]
+    struct Document {
+        tracking: Tracking,
+    }
+    #[derive(serde::Deserialize)]
+    struct Tracking {
+        id: String,
+    }
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    serde_json::from_slice::<Head>(bytes).ok().map(|head| head.document.tracking.id)
 }
 
 fn vex_product(p: &Product, all: &HashMap<String, Product>) -> VexProduct {
@@ -207,90 +217,111 @@ fn ids(v: &Value) -> Vec<String> {
 }
 
 /// Flag label (the justification) by product id.
-fn flags(v: &Value) -> HashMap<String, String> {
+fn flags(v: &Value, tree: &Tree) -> HashMap<String, String> {
     let mut out = HashMap::new();
     for flag in items(v, "flags") {
         let Some(label) = text(flag, "label") else { continue };
-        for id in items(flag, "product_ids").filter_map(Value::as_str) {
+        for id in tree.named(flag) {
             out.insert(id.to_owned(), label.clone());
         }
     }
     out
 }
 
-fn product_tree(doc: &Value) -> HashMap<String, Product> {
-    let mut out = HashMap::new();
-    let Some(tree) = doc.get("product_tree") else { return out };
-    for p in items(tree, "full_product_names") {
-        add(&mut out, p, Product::default());
-    }
-    for b in items(tree, "branches") {
-        branch(&mut out, b, &Product::default(), 0);
-    }
-    for r in items(tree, "relationships").chain(items(tree, "product_paths")) {
-        let part = text(r, "product_reference").and_then(|id| out.get(&id).cloned());
-        let mut product = part.unwrap_or_default();
-        product.inside = text(r, "relates_to_product_reference");
-        if let Some(full) = r.get("full_product_name") {
-            add(&mut out, full, product);
+/// By product id the flag, else the impact, which a `known_not_affected` needs one of (section 6.1.27.7).
+fn notes(v: &Value, tree: &Tree) -> HashMap<String, String> {
+    let mut out = flags(v, tree);
+    for threat in items(v, "threats").filter(|t| text(t, "category").as_deref() == Some("impact")) {
+        let Some(details) = text(threat, "details") else { continue };
+        for id in tree.named(threat) {
+            out.entry(id.to_owned()).or_insert_with(|| details.clone());
         }
     }
     out
 }
 
-fn branch(out: &mut HashMap<String, Product>, value: &Value, above: &Product, depth: usize) {
-    if depth > DEPTH {
-        return;
+/// What the document says one can do, and the versions it recommends.
+fn remediations(v: &Value, tree: &Tree) -> Vec<Remediation> {
+    let names = |ids: &mut dyn Iterator<Item = &str>| {
+        let mut out: Vec<String> = Vec::new();
+        for id in ids {
+            let name = tree.products.get(id).map_or(id, |p| p.name.as_str());
+            if !out.iter().any(|n| n == name) {
+                out.push(name.to_owned());
+            }
+        }
+        out
+    };
+    let mut out: Vec<Remediation> = items(v, "remediations")
+        .map(|r| Remediation {
+            category: text(r, "category").unwrap_or_default(),
+            details: text(r, "details").unwrap_or_default(),
+            url: text(r, "url"),
+            date: text(r, "date"),
+            products: names(&mut tree.named(r)),
+        })
+        .collect();
+    let list = v.get("product_status").into_iter().flat_map(|s| items(s, "recommended"));
+    let products = names(&mut list.filter_map(Value::as_str));
+    if !products.is_empty() {
+        out.push(Remediation { category: "recommended".to_owned(), products, ..Remediation::default() });
     }
-    let mut here = above.clone();
-    let name = text(value, "name").unwrap_or_default();
-    match text(value, "category").as_deref() {
-        Some("vendor") => here.vendor = name,
-        Some("product_name") => here.product = name,
-        Some("product_version") => here.version = Some(name),
-        Some("product_version_range") => here.range = Some(name),
-        _ => {}
-    }
-    if let Some(product) = value.get("product") {
-        add(out, product, here.clone());
-    }
-    for b in items(value, "branches") {
-        branch(out, b, &here, depth + 1);
-    }
+    out
 }
 
-fn add(out: &mut HashMap<String, Product>, value: &Value, mut p: Product) {
-    let Some(id) = text(value, "product_id") else { return };
-    p.name = text(value, "name").unwrap_or_default();
-    if let Some(helper) = value.get("product_identification_helper") {
-        let purls = helper.get("purl").into_iter().chain(items(helper, "purls"));
-        p.purls.extend(purls.filter_map(Value::as_str).map(str::to_owned));
-        p.cpes.extend(text(helper, "cpe"));
-        for h in items(helper, "hashes").flat_map(|h| items(h, "file_hashes")) {
-            if let (Some(a), Some(v)) = (text(h, "algorithm"), text(h, "value")) {
-                p.hashes.push(format!("{}:{v}", a.to_lowercase()));
+/// The versions said to be fixed, told with the statements of what is affected of the same product.
+fn fixed_versions(affected: &mut [Affected]) {
+    let fixed: Vec<(Target, Vec<String>)> = affected
+        .iter()
+        .filter(|a| !a.versions.fixed.is_empty())
+        .map(|a| (a.target.clone(), a.versions.fixed.clone()))
+        .collect();
+    if fixed.is_empty() {
+        return;
+    }
+    for a in affected.iter_mut() {
+        for (_, versions) in fixed.iter().filter(|(target, _)| *target == a.target) {
+            for v in versions {
+                if !a.versions.fixed.contains(v) {
+                    a.versions.fixed.push(v.clone());
+                }
             }
         }
     }
-    out.insert(id, p);
+}
+
+/// The release of Red Hat's distribution that a product is a component of, from the CPE of the whole.
+fn release_of_whole(whole: Option<&Product>) -> String {
+    let cpes = whole.into_iter().flat_map(|w| &w.cpes).filter_map(|c| Cpe::parse(c).ok());
+    let release = |cpe: Cpe| {
+        let text = |v: &CpeValue| if let CpeValue::Text(t) = v { t.clone() } else { String::new() };
+        let product = text(&cpe.product);
+        let known = product.starts_with("enterprise_linux") || product.starts_with("rhel_");
+        (text(&cpe.vendor) == "redhat" && known)
+            .then(|| release_of(Ecosystem::RedHat, &text(&cpe.version)))
+            .filter(|r| !r.is_empty())
+    };
+    cpes.filter_map(release).next().unwrap_or_default()
 }
 
 /// The statements about one product: by each purl, else by CPE, else by name.
-fn statements(
-    p: &Product,
-    all: &HashMap<String, Product>,
-    status: VersionStatus,
-    flag: Option<&String>,
-) -> Vec<Affected> {
-    let inside = p.inside.as_ref().and_then(|id| all.get(id)).map(|o| format!("in {}", o.name));
-    let note = match (flag.cloned(), inside) {
+fn statements(p: &Product, tree: &Tree, status: VersionStatus, note: Option<&String>) -> Vec<Affected> {
+    let whole = p.inside.as_ref().and_then(|id| tree.products.get(id));
+    let inside = whole.map(|o| format!("{} {}", p.how, o.name));
+    let note = match (note.cloned(), inside) {
         (Some(f), Some(i)) => Some(format!("{f}; {i}")),
         (f, i) => f.or(i),
     };
-    let make = |target, scheme, version: Option<&str>| Affected {
+    let make = |target: Target, scheme, version: Option<&str>| Affected {
+        versions: versions(
+            scheme,
+            matches!(target, Target::Package { .. }),
+            version.or(p.version.as_deref()),
+            p.range.as_deref(),
+            status,
+        ),
         target,
         source: Source::Csaf,
-        versions: versions(scheme, version.or(p.version.as_deref()), p.range.as_deref(), status),
         symbols: Vec::new(),
         note: note.clone(),
     };
@@ -299,7 +330,11 @@ fn statements(
         let version = purl.version.take();
         let (target, scheme) = match of_purl(&purl) {
             Some((ecosystem, name)) => {
-                let release = purl.qualifier("distro").map(|d| release_of(ecosystem, d)).unwrap_or_default();
+                let mut release =
+                    purl.qualifier("distro").map(|d| release_of(ecosystem, d)).unwrap_or_default();
+                if release.is_empty() && ecosystem == Ecosystem::RedHat {
+                    release = release_of_whole(whole);
+                }
                 let qualifiers = std::mem::take(&mut purl.qualifiers);
                 (Target::Package { ecosystem, release, name, qualifiers }, ecosystem.scheme())
             }
@@ -324,14 +359,28 @@ fn statements(
     out
 }
 
-fn versions(scheme: Scheme, version: Option<&str>, range: Option<&str>, status: VersionStatus) -> Versions {
+fn versions(
+    scheme: Scheme,
+    package: bool,
+    version: Option<&str>,
+    range: Option<&str>,
+    status: VersionStatus,
+) -> Versions {
     let mut out = Versions::new(scheme);
     // A document speaks of the versions it names; of others it says nothing.
     out.default = VersionStatus::Unknown;
     match (range, version) {
-        (Some(range), _) => match vers(range, status) {
-            Some(entries) => out.entries = entries,
-            None => out.undecidable = Some(range.to_owned()),
+        (Some(text), _) => match range::read(text, status) {
+            Some(told) => {
+                // a package's versions compare as its ecosystem has it, whatever the range claims
+                out.scheme = told.scheme.filter(|_| !package).unwrap_or(scheme);
+                out.entries = told.entries;
+                if status == VersionStatus::Fixed {
+                    let low = |e: &VersionEntry| e.low.clone().filter(|_| !e.low_open && e.status == status);
+                    out.fixed.extend(out.entries.iter().filter_map(low));
+                }
+            }
+            None => out.undecidable = Some(text.to_owned()),
         },
         (None, Some(v)) => {
             out.entries.push(VersionEntry::exact(v, status));
@@ -342,37 +391,6 @@ fn versions(scheme: Scheme, version: Option<&str>, range: Option<&str>, status: 
         (None, None) => out.entries.push(VersionEntry::range(None, None, status)),
     }
     out
-}
-
-/// Entries of a `vers:` range; `None` where it is prose or holds `!=`, which entries cannot say.
-fn vers(range: &str, status: VersionStatus) -> Option<Vec<VersionEntry>> {
-    let (_, list) = range.trim().strip_prefix("vers:")?.split_once('/')?;
-    if list.trim() == "*" {
-        return Some(vec![VersionEntry::range(None, None, status)]);
-    }
-    let mut out = Vec::new();
-    let mut open: Option<VersionEntry> = None;
-    for part in list.split('|').map(str::trim) {
-        let digits = part.trim_start_matches(['<', '>', '=', '!']);
-        let v = Some(digits.trim().to_owned()).filter(|v| !v.is_empty() && v != "*" && !v.contains('%'))?;
-        match part.get(..part.len() - digits.len())? {
-            op @ (">" | ">=") => {
-                out.extend(open.take());
-                open =
-                    Some(VersionEntry { low_open: op == ">", ..VersionEntry::range(Some(v), None, status) });
-            }
-            op @ ("<" | "<=") => {
-                let mut entry = open.take().unwrap_or(VersionEntry::range(None, None, status));
-                entry.high = Some(v);
-                entry.high_closed = op == "<=";
-                out.push(entry);
-            }
-            "" | "=" => out.push(VersionEntry::exact(v, status)),
-            _ => return None,
-        }
-    }
-    out.extend(open);
-    Some(out)
 }
 
 #[cfg(test)]
@@ -391,14 +409,36 @@ mod tests {
             [VersionEntry::range(Some("1".into()), Some("2".into()), VersionStatus::Affected)]
         );
         assert_eq!(records[0].affected[0].versions.fixed, ["2"]);
+        assert_eq!(records[0].affected[1].versions.fixed, ["2"]);
         assert_eq!(vex(doc.as_bytes()).unwrap().len(), 2);
     }
 
     #[test]
-    fn ranges() {
-        assert_eq!(vers("prior to 2", VersionStatus::Affected), None);
-        assert_eq!(vers("vers:generic/!=2", VersionStatus::Affected), None);
-        assert_eq!(vers("vers:generic/1|>3|<=4|>5", VersionStatus::Affected).map(|e| e.len()), Some(3));
+    fn remediations_groups_relationships_and_what_is_unknown() {
+        let doc = r#"{"document":{"csaf_version":"2.0","tracking":{"id":"T-2"}},"product_tree":{
+            "full_product_names":[{"product_id":"rhel9","name":"RHEL 9","product_identification_helper":{"cpe":"cpe:/o:redhat:enterprise_linux:9"}},
+              {"product_id":"ssl","name":"openssl","product_identification_helper":{"purl":"pkg:rpm/redhat/openssl@3.0.7-1.el9"}}],
+            "branches":[{"category":"product_version_range","name":"< R520.2","product":{"product_id":"odd","name":"Odd"}}],
+            "relationships":[{"category":"default_component_of","product_reference":"ssl","relates_to_product_reference":"rhel9","full_product_name":{"product_id":"rhel9:ssl","name":"openssl in RHEL 9"}},
+              {"category":"installed_on","product_reference":"ssl","relates_to_product_reference":"gone","full_product_name":{"product_id":"on","name":"x"}}],
+            "product_groups":[{"group_id":"g","product_ids":["rhel9:ssl","odd"]}]},
+          "vulnerabilities":[{"cve":"CVE-2024-0002","product_status":{"known_affected":["odd"],"known_not_affected":["rhel9:ssl"],"recommended":["ssl"]},
+            "flags":[{"label":"vulnerable_code_not_present","group_ids":["g"]}],
+            "remediations":[{"category":"vendor_fix","details":"Update","url":"https://example.org","group_ids":["g"]},{"category":"no_fix_planned","details":"None"}]}]}"#;
+        let (records, remarks) = parse(doc.as_bytes()).unwrap();
+        let codes: Vec<&str> = remarks.iter().map(|d| d.code).collect();
+        assert_eq!(codes, ["version-undecidable", "ref-unknown"]);
+        let r = &records[0];
+        assert_eq!(r.remediations.len(), 3);
+        assert_eq!(r.remediations[0].products, ["openssl in RHEL 9", "Odd"]);
+        assert_eq!(
+            (r.remediations[2].category.as_str(), r.remediations[2].products.len()),
+            ("recommended", 1)
+        );
+        let ssl = r.affected.iter().find(|a| matches!(a.target, Target::Package { .. })).unwrap();
+        assert!(matches!(&ssl.target, Target::Package { release, .. } if release == "9"));
+        assert_eq!(ssl.note.as_deref(), Some("vulnerable_code_not_present; in RHEL 9"));
+        assert!(r.affected.iter().any(|a| a.versions.undecidable.as_deref() == Some("< R520.2")));
         assert!(parse(b"{}").is_err() && vex(b"[]").is_err());
     }
 }
