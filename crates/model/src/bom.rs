@@ -12,7 +12,7 @@ pub struct BomFormat {
     pub name: String,
     /// Specification version (`1.6`, `SPDX-2.3`), empty where there is none.
     pub version: String,
-    /// How it was written: `json`, `xml`, `protobuf`, `tag-value`, `yaml`, `rdf`, `json-ld`, `text`.
+    /// How it was written: `json`, `xml`, `protobuf`, `tag-value`, `yaml`, `rdf`, `json-ld`, `text`, `binary`.
     pub encoding: String,
 }
 

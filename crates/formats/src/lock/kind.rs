@@ -11,6 +11,7 @@ pub(super) enum Kind {
     Dpkg,
     Opkg,
     Apk,
+    Rpm,
     Yarn,
     Pnpm,
     Bun,
@@ -46,6 +47,7 @@ impl Kind {
             Kind::Dpkg => "dpkg",
             Kind::Opkg => "opkg",
             Kind::Apk => "apk",
+            Kind::Rpm => "rpm",
             Kind::Yarn => "yarn.lock",
             Kind::Pnpm => "pnpm-lock.yaml",
             Kind::Bun => "bun.lock",
@@ -84,6 +86,7 @@ impl Kind {
             Kind::Cargo | Kind::Python => "toml",
             Kind::Pnpm | Kind::Pub | Kind::Pods | Kind::Stack => "yaml",
             Kind::Pom | Kind::NugetConfig => "xml",
+            Kind::Rpm => "binary",
             _ => "text",
         }
     }
@@ -126,6 +129,12 @@ pub(super) fn of(path: &str, head: &[u8]) -> Option<Kind> {
         "stack.yaml.lock" => Kind::Stack,
         _ if lower.starts_with("pylock.") && lower.ends_with(".toml") => Kind::Python,
         "installed" if within("apk/db/") || head.starts_with(b"C:Q1") => Kind::Apk,
+        "rpmdb.sqlite" => Kind::Rpm,
+        "packages.db" | "packages"
+            if super::rpm::recognise(head) || within("lib/rpm/") || within("sysimage/rpm/") =>
+        {
+            Kind::Rpm
+        }
         "status" if within("opkg/") => Kind::Opkg,
         "status" if within("dpkg/") || deb822(head) => Kind::Dpkg,
         _ if lower.ends_with("package-lock.json") => Kind::Npm,

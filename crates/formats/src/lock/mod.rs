@@ -27,6 +27,7 @@ mod php;
 mod pnpm;
 mod python;
 mod requirements;
+mod rpm;
 mod ruby;
 #[cfg(test)]
 mod tests;
@@ -73,11 +74,16 @@ pub fn read_with(
         return Err(vec![Diagnostic::new("input-empty", "", "the file has no content")]);
     }
     let mut b = build::Builder::new(kind.name(), kind.encoding(), options, distro);
+    if kind == Kind::Rpm {
+        rpm::read(bytes, &mut b)?;
+        return b.finish();
+    }
     let (text, damaged) = decode(bytes);
     if damaged {
         b.remark("input-encoding", "", "the file is not UTF-8; damaged characters were replaced");
     }
     match kind {
+        Kind::Rpm => rpm::read(bytes, &mut b),
         Kind::Cargo => cargo::read(&text, &mut b),
         Kind::Npm => npm::read(&text, &mut b),
         Kind::GoMod => golang::read_mod(&text, &mut b),
