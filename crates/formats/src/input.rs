@@ -1,7 +1,6 @@
-//! Getting at the bytes: wrappers (gzip, zstd, zip, tar), byte order marks, encodings, limits.
+//! Getting at the bytes: which wrapper they are in, and the limits of every reader.
 
-use std::borrow::Cow;
-use std::io::{Cursor, Read};
+use std::io::Read;
 
 use tocsin_model::diagnostic::Diagnostic;
 
@@ -117,132 +116,12 @@ pub fn unpack_error(place: &str, e: &std::io::Error) -> Diagnostic {
     Diagnostic::new(code, place, text)
 }
 
-/// Unpacks one compressed stream in memory, bounded in size and ratio.
-fn inflate(place: &str, packed: u64, reader: impl Read, limits: &Limits) -> Result<Vec<u8>, Diagnostic> {
-    const FREE: u64 = 64 << 20;
-    let by_ratio = packed.saturating_mul(limits.expansion_ratio).max(FREE);
-    let (most, name) = if by_ratio < limits.document_bytes {
-        (by_ratio, "expansion ratio of an archive")
-    } else {
-        (limits.document_bytes, "document size")
-    };
-    let mut out = Vec::new();
-    Bounded::new(reader, most, name).read_to_end(&mut out).map_err(|e| unpack_error(place, &e))?;
-    Ok(out)
-}
-
-/// Unwraps `bytes` (a file called `name`) in memory and hands every file inside to `sink` with its place
-/// (`a.zip!b.json`). What cannot be unpacked is handed on as the diagnostic.
-pub fn unwrap_all<'a>(
-    name: &str,
-    bytes: Cow<'a, [u8]>,
-    limits: &Limits,
-    sink: &mut dyn FnMut(String, Result<Cow<'a, [u8]>, Diagnostic>),
-) {
-    let mut left = limits.entries;
-    unwrap_at(name, bytes, limits, 0, &mut left, sink);
-}
-
-fn unwrap_at<'a>(
-    place: &str,
-    bytes: Cow<'a, [u8]>,
-    limits: &Limits,
-    depth: u32,
-    left: &mut u64,
-    sink: &mut dyn FnMut(String, Result<Cow<'a, [u8]>, Diagnostic>),
-) {
-    let Some(kind) = wrapping(&bytes) else {
-        sink(place.to_owned(), Ok(bytes));
-        return;
-    };
-    if depth >= limits.wrappings {
-        let what = format!("limit: {} wrappings inside one another", limits.wrappings);
-        sink(place.to_owned(), Err(Diagnostic::new("limit-depth", place, what)));
-        return;
-    }
-    let packed = bytes.len() as u64;
-    let result = match kind {
-        Wrapping::Gzip => inflate(place, packed, flate2::read::MultiGzDecoder::new(&*bytes), limits)
-            .map(|b| vec![(inner(place), b)]),
-        Wrapping::Zstd => zstd::stream::read::Decoder::new(&*bytes)
-            .map_err(|e| unpack_error(place, &e))
-            .and_then(|r| inflate(place, packed, r, limits))
-            .map(|b| vec![(inner(place), b)]),
-        Wrapping::Zip => zip_entries(place, &bytes, limits, left),
-        Wrapping::Tar => tar_entries(place, &bytes, limits, left),
-    };
-    match result {
-        Err(d) => sink(place.to_owned(), Err(d)),
-        Ok(files) => {
-            for (place, bytes) in files {
-                unwrap_at(&place, Cow::Owned(bytes), limits, depth + 1, left, sink);
-            }
-        }
-    }
-}
-
 /// The name of what is inside a compressed file: `a.json.gz` holds `a.json`.
-fn inner(place: &str) -> String {
-    for (end, new) in [(".tgz", ".tar"), (".gz", ""), (".zst", "")] {
+pub(crate) fn inner(place: &str) -> String {
+    for (end, new) in [(".tgz", ".tar"), (".tzst", ".tar"), (".gz", ""), (".zst", "")] {
         if let Some(stem) = place.strip_suffix(end) {
             return format!("{stem}{new}");
         }
     }
     place.to_owned()
-}
-
-type Files = Vec<(String, Vec<u8>)>;
-
-fn count(place: &str, left: &mut u64, limits: &Limits) -> Result<(), Diagnostic> {
-    *left = left.checked_sub(1).ok_or_else(|| {
-        Diagnostic::new("limit-entries", place, format!("limit: {} entries in one archive", limits.entries))
-    })?;
-    Ok(())
-}
-
-fn zip_entries(place: &str, bytes: &[u8], limits: &Limits, left: &mut u64) -> Result<Files, Diagnostic> {
-    let bad = |e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
-    let mut files = Vec::new();
-    let mut total = 0u64;
-    for n in 0..archive.len() {
-        count(place, left, limits)?;
-        let file = archive.by_index(n).map_err(bad)?;
-        if !file.is_file() {
-            continue;
-        }
-        let (name, packed) =
-            (format!("{place}!{}", String::from_utf8_lossy(file.name_raw())), file.compressed_size());
-        let bytes = inflate(&name, packed, file, limits)?;
-        total += bytes.len() as u64;
-        if total > limits.document_bytes {
-            return Err(Diagnostic::new(
-                "limit-size",
-                place,
-                "limit: document size passed by the archive's files",
-            ));
-        }
-        files.push((name, bytes));
-    }
-    Ok(files)
-}
-
-fn tar_entries(place: &str, bytes: &[u8], limits: &Limits, left: &mut u64) -> Result<Files, Diagnostic> {
-    let bad = |e: std::io::Error| unpack_error(place, &e);
-    let mut archive = tar::Archive::new(bytes);
-    let mut files = Vec::new();
-    for entry in archive.entries().map_err(bad)? {
-        count(place, left, limits)?;
-        let mut entry = entry.map_err(bad)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let name = format!("{place}!{}", String::from_utf8_lossy(&entry.path_bytes()));
-        let mut out = Vec::new();
-        Bounded::new(&mut entry, limits.document_bytes, "document size")
-            .read_to_end(&mut out)
-            .map_err(bad)?;
-        files.push((name, out));
-    }
-    Ok(files)
 }

@@ -3,6 +3,7 @@
 
 pub mod advisory;
 pub mod catalogue;
+pub mod archive;
 pub mod csaf;
 pub mod cve;
 pub mod cyclonedx;

@@ -9,6 +9,7 @@
 )]
 
 mod db;
+mod folder;
 mod matching;
 mod parity;
 mod scan;

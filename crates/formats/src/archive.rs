@@ -1,0 +1,323 @@
+//! Archives as trees of files, read as streams: tar and zip, plain or compressed, inside one another. Only files
+//! that are wanted are held; nothing is written anywhere, so no path in an archive can do harm.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::io::{self, Cursor, Read};
+
+use tocsin_model::diagnostic::Diagnostic;
+
+use crate::input::{Bounded, Limits, Wrapping, inner, unpack_error, wrapping};
+
+/// How much of a file is looked at to tell what it is.
+pub const HEAD: u64 = 64 << 10;
+/// Most bytes of names and other remarks that an archive may put before one entry.
+const MOST_META: u64 = 1 << 20;
+/// Unpacked bytes below which the expansion ratio is not looked at.
+const FREE: u64 = 64 << 20;
+
+/// What an archive holds. Paths have `/` and neither a leading `/` nor `.` or `..` in them.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// Files that were wanted.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// Archives in it.
+    pub archives: Vec<(String, Tree)>,
+    /// Everything in it but folders, also what was not wanted: links, devices, white-outs of container layers.
+    pub paths: HashSet<String>,
+    /// Links among its entries, symbolic ones too: path and what it leads to, cleaned like a path.
+    pub links: Vec<(String, String)>,
+    /// What went wrong with parts of it; paths begin with the place of the archive.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Which files are held.
+pub trait Wanted {
+    /// Whether a file may be wanted, by its path and its first [`HEAD`] bytes.
+    fn maybe(&self, path: &str, head: &[u8]) -> bool;
+    /// Whether a file is wanted, by all of its content.
+    fn surely(&self, path: &str, bytes: &[u8]) -> bool;
+    /// Whether a file is looked into if it is an archive.
+    fn opens(&self, path: &str) -> bool;
+}
+
+/// What a stream turned out to be.
+#[derive(Debug)]
+pub enum Content {
+    /// A file that is no archive, and its name without the ending of a compression that was taken off.
+    File(String, Vec<u8>),
+    /// An archive.
+    Archive(Tree),
+}
+
+/// Reads archives within [`Limits`] that hold for all of them together.
+pub struct Opener<'a> {
+    limits: &'a Limits,
+    wanted: &'a dyn Wanted,
+    entries: u64,
+    held: u64,
+}
+
+impl<'a> Opener<'a> {
+    /// A reader that holds what is `wanted`.
+    pub fn new(limits: &'a Limits, wanted: &'a dyn Wanted) -> Self {
+        Opener { limits, wanted, entries: limits.entries, held: limits.document_bytes }
+    }
+
+    /// Reads a file called `place`, of `size` bytes where that is known. A plain file is handed back whole,
+    /// wanted or not.
+    ///
+    /// # Errors
+    /// It cannot be read, or passes a limit.
+    pub fn open(
+        &mut self,
+        place: &str,
+        reader: &mut dyn Read,
+        size: Option<u64>,
+    ) -> Result<Content, Diagnostic> {
+        match self.look(place, place, reader, size, 0, true)? {
+            Some(Found::File(name, bytes)) => Ok(Content::File(name, bytes)),
+            Some(Found::Archive(tree)) => Ok(Content::Archive(tree)),
+            None => Ok(Content::File(place.to_owned(), Vec::new())),
+        }
+    }
+
+    /// Adds a file to `tree` as if it were an entry of the archive at `place`.
+    pub fn add(&mut self, tree: &mut Tree, place: &str, path: &str, reader: &mut dyn Read, size: u64) {
+        self.entry(tree, place, path.to_owned(), reader, size, 0);
+    }
+
+    fn look(
+        &mut self,
+        place: &str,
+        path: &str,
+        reader: &mut dyn Read,
+        size: Option<u64>,
+        depth: u32,
+        whole: bool,
+    ) -> Result<Option<Found>, Diagnostic> {
+        let bad = |e: io::Error| unpack_error(place, &e);
+        let mut head = Vec::new();
+        reader.take(HEAD).read_to_end(&mut head).map_err(bad)?;
+        let kind = wrapping(&head).filter(|_| whole || self.wanted.opens(path));
+        // a compressed archive is two steps down
+        if kind.is_some() && depth >= self.limits.wrappings.saturating_mul(2) {
+            let what = format!("limit: {} wrappings inside one another", self.limits.wrappings);
+            return Err(Diagnostic::new("limit-depth", place, what));
+        }
+        let passes = kind.is_some() || whole || self.wanted.maybe(path, &head);
+        let mut all = Cursor::new(head).chain(reader);
+        match kind {
+            Some(Wrapping::Gzip) => {
+                let mut plain = flate2::read::MultiGzDecoder::new(all);
+                self.unpacked(place, path, &mut plain, size, depth, whole)
+            }
+            Some(Wrapping::Zstd) => {
+                let mut plain = zstd::stream::read::Decoder::new(all).map_err(bad)?;
+                self.unpacked(place, path, &mut plain, size, depth, whole)
+            }
+            Some(Wrapping::Tar) => Ok(Some(Found::Archive(self.tar(place, &mut all, depth)))),
+            Some(Wrapping::Zip) => {
+                let bytes = self.bytes(&mut all).map_err(bad)?;
+                self.zip(place, &bytes, depth).map(|t| Some(Found::Archive(t)))
+            }
+            None if passes => {
+                let bytes = self.bytes(&mut all).map_err(bad)?;
+                Ok((whole || self.wanted.surely(path, &bytes)).then(|| Found::File(path.to_owned(), bytes)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Goes on with what came out of a compression.
+    fn unpacked(
+        &mut self,
+        place: &str,
+        path: &str,
+        plain: &mut dyn Read,
+        size: Option<u64>,
+        depth: u32,
+        whole: bool,
+    ) -> Result<Option<Found>, Diagnostic> {
+        let by_ratio = size.map_or(u64::MAX, |s| s.saturating_mul(self.limits.expansion_ratio).max(FREE));
+        let (most, limit) = if by_ratio < self.limits.archive_bytes {
+            (by_ratio, "expansion ratio of an archive")
+        } else {
+            (self.limits.archive_bytes, "archive size")
+        };
+        let mut plain = Bounded::new(plain, most, limit);
+        self.look(&inner(place), &inner(path), &mut plain, None, depth + 1, whole)
+    }
+
+    /// All of a file, within the limit of one document.
+    fn bytes(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        Bounded::new(reader, self.limits.document_bytes, "document size").read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn tar(&mut self, place: &str, reader: &mut dyn Read, depth: u32) -> Tree {
+        let mut tree = Tree::default();
+        let meta = Cell::new(MOST_META);
+        let mut archive = tar::Archive::new(Guard { inner: reader, left: &meta });
+        let mut entries = match archive.entries() {
+            Ok(entries) => entries,
+            Err(e) => {
+                tree.diagnostics.push(unpack_error(place, &e));
+                return tree;
+            }
+        };
+        loop {
+            // Between two entries stand only a head and long names, which the library holds in memory.
+            meta.set(MOST_META);
+            let mut entry = match entries.next() {
+                None => return tree,
+                Some(Ok(entry)) => entry,
+                Some(Err(e)) => {
+                    tree.diagnostics.push(unpack_error(place, &e));
+                    return tree;
+                }
+            };
+            meta.set(u64::MAX);
+            if !self.count(&mut tree, place) {
+                return tree;
+            }
+            let kind = entry.header().entry_type();
+            let path = clean(&String::from_utf8_lossy(&entry.path_bytes()));
+            if kind.is_file() {
+                let size = entry.size();
+                self.entry(&mut tree, place, path, &mut entry, size, depth);
+            } else if !kind.is_dir() {
+                if let Some(to) = entry.link_name_bytes() {
+                    let to = String::from_utf8_lossy(&to).into_owned();
+                    self.link(&mut tree, &path, &to, kind.is_hard_link());
+                }
+                tree.paths.insert(path);
+            }
+            if let Err(e) = io::copy(&mut entry, &mut io::sink()) {
+                tree.diagnostics.push(unpack_error(place, &e));
+                return tree;
+            }
+        }
+    }
+
+    fn link(&mut self, tree: &mut Tree, path: &str, to: &str, hard: bool) {
+        if hard {
+            let to = clean(to);
+            let copy = tree.files.iter().find(|(p, _)| *p == to).map(|(_, b)| b.clone());
+            if let Some(bytes) = copy.filter(|b| self.hold(b.len())) {
+                tree.files.push((path.to_owned(), bytes));
+            }
+            tree.links.push((path.to_owned(), to));
+        } else {
+            let folder = path.rsplit_once('/').map_or("", |(f, _)| f);
+            let to = if to.starts_with('/') { clean(to) } else { clean(&format!("{folder}/{to}")) };
+            tree.links.push((path.to_owned(), to));
+        }
+    }
+
+    fn zip(&mut self, place: &str, bytes: &[u8], depth: u32) -> Result<Tree, Diagnostic> {
+        let bad = |e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
+        let mut tree = Tree::default();
+        for n in 0..archive.len() {
+            if !self.count(&mut tree, place) {
+                break;
+            }
+            let file = match archive.by_index(n) {
+                Ok(file) => file,
+                Err(e) => {
+                    tree.diagnostics.push(bad(e));
+                    continue;
+                }
+            };
+            if !file.is_file() {
+                continue;
+            }
+            let path = clean(&String::from_utf8_lossy(file.name_raw()));
+            let packed = file.compressed_size();
+            let most = packed.saturating_mul(self.limits.expansion_ratio).max(FREE);
+            let mut file = Bounded::new(file, most, "expansion ratio of an archive");
+            self.entry(&mut tree, place, path, &mut file, packed, depth);
+        }
+        Ok(tree)
+    }
+
+    /// Takes one file of an archive into its tree.
+    fn entry(
+        &mut self,
+        tree: &mut Tree,
+        place: &str,
+        path: String,
+        reader: &mut dyn Read,
+        size: u64,
+        depth: u32,
+    ) {
+        let inside = format!("{place}!{path}");
+        match self.look(&inside, &path, reader, Some(size), depth + 1, false) {
+            Ok(Some(Found::Archive(sub))) => tree.archives.push((path.clone(), sub)),
+            Ok(Some(Found::File(name, bytes))) => {
+                if self.hold(bytes.len()) {
+                    tree.files.push((name, bytes));
+                } else {
+                    let what = "limit: document size passed by the files of an archive together";
+                    tree.diagnostics.push(Diagnostic::new("limit-size", inside, what));
+                }
+            }
+            Ok(None) => {}
+            Err(d) => tree.diagnostics.push(d),
+        }
+        tree.paths.insert(path);
+    }
+
+    fn hold(&mut self, bytes: usize) -> bool {
+        let left = self.held.checked_sub(bytes as u64);
+        self.held = left.unwrap_or(self.held);
+        left.is_some()
+    }
+
+    fn count(&mut self, tree: &mut Tree, place: &str) -> bool {
+        let left = self.entries.checked_sub(1);
+        self.entries = left.unwrap_or(0);
+        if left.is_none() {
+            let what = format!("limit: {} entries in one archive", self.limits.entries);
+            tree.diagnostics.push(Diagnostic::new("limit-entries", place, what));
+        }
+        left.is_some()
+    }
+}
+
+enum Found {
+    File(String, Vec<u8>),
+    Archive(Tree),
+}
+
+/// A reader that hands out no more than is left.
+struct Guard<'a> {
+    inner: &'a mut dyn Read,
+    left: &'a Cell<u64>,
+}
+
+impl Read for Guard<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        let left = self.left.get().checked_sub(n as u64);
+        self.left.set(left.ok_or_else(|| io::Error::other("limit: size of a name in an archive passed"))?);
+        Ok(n)
+    }
+}
+
+/// A path without what leads elsewhere: `/a/./b/../c` is `a/c`, and `..` never leaves the top.
+pub fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split(['/', '\\']) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
