@@ -94,8 +94,9 @@ impl Ecosystem {
         Some((eco, crate::ecosystem::release_of(eco, rest)))
     }
 
-    /// A package name as this ecosystem compares it: PEP 503 for PyPI; lower case for npm's scopes, NuGet,
-    /// Composer, Hex, Pub, GitHub Actions and Swift; unchanged elsewhere (Go and Maven are case-sensitive).
+    /// A package name as this ecosystem compares it: PEP 503 for PyPI; lower case for NuGet, Composer, Hex, Pub,
+    /// GitHub Actions and Swift; also where package URLs are written in lower case though the ecosystem is not
+    /// (Go, deb, apk, alpm), since a purl would never meet an advisory's own spelling; unchanged elsewhere.
     pub fn normalise_name(self, name: &str) -> String {
         match self {
             Ecosystem::Pypi => {
@@ -121,7 +122,9 @@ impl Ecosystem {
             | Ecosystem::Pub
             | Ecosystem::GithubActions
             | Ecosystem::Swift
+            | Ecosystem::Go
             | Ecosystem::Bitnami => name.trim().to_lowercase(),
+            _ if matches!(self.purl_type().0, "deb" | "apk" | "alpm") => name.trim().to_lowercase(),
             _ => name.trim().to_owned(),
         }
     }

@@ -136,21 +136,19 @@ fn by_purl(
     let whole = document.as_ref().filter(|(e, _)| *e == eco).map(|(_, r)| r.clone());
     it.release = told.or(whole).or(mark);
     let source = source_package(purl);
+    // the name of a source rpm has no epoch; it is that of the packages made of it
+    let with_epoch = |v: String| match purl.qualifier("epoch").filter(|_| purl.ty == "rpm") {
+        Some(epoch) if !v.contains(':') => format!("{epoch}:{v}"),
+        _ => v,
+    };
     // rpm advisories speak of binary packages too; deb and apk advisories of source packages alone
     if source.is_none() || purl.ty == "rpm" {
-        let epoch = purl
-            .qualifier("epoch")
-            .filter(|_| purl.ty == "rpm" && version.as_ref().is_some_and(|v| !v.contains(':')));
-        let full = match (epoch, &version) {
-            (Some(e), Some(v)) => Some(format!("{e}:{v}")),
-            _ => version.clone(),
-        };
-        it.names.push(exact(key::package(eco, &name), full));
+        it.names.push(exact(key::package(eco, &name), version.clone().map(with_epoch)));
     }
     if let Some((source, told)) = source
         && (source != name || purl.ty != "rpm")
     {
-        it.names.push(exact(key::package(eco, &source), told.or(version)));
+        it.names.push(exact(key::package(eco, &source), told.or(version).map(with_epoch)));
     }
 }
 

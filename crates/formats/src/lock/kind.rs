@@ -109,12 +109,13 @@ pub(super) fn of(path: &str, head: &[u8]) -> Option<Kind> {
         "poetry.lock" | "uv.lock" | "pdm.lock" | "pylock.toml" => Kind::Python,
         "pipfile.lock" => Kind::Pipfile,
         "composer.lock" => Kind::Composer,
-        "installed.json" if within("composer/") => Kind::Composer,
-        "gemfile.lock" | "gems.locked" => Kind::Gemfile,
+        "installed.json" if within("composer/") || has(head, b"\"version_normalized\"") => Kind::Composer,
+        "gemfile.lock" | "gems.locked" | "gemfile.next.lock" => Kind::Gemfile,
         "pom.xml" => Kind::Pom,
         "gradle.lockfile" | "buildscript-gradle.lockfile" => Kind::Gradle,
         "packages.lock.json" => Kind::NugetLock,
         "packages.config" => Kind::NugetConfig,
+        "project.assets.json" => Kind::Deps,
         _ if lower.ends_with(".deps.json") => Kind::Deps,
         "conan.lock" => Kind::Conan,
         "manifest.csv" if head.starts_with(b"\"PACKAGE\"") || head.starts_with(b"PACKAGE,") => {
@@ -127,6 +128,8 @@ pub(super) fn of(path: &str, head: &[u8]) -> Option<Kind> {
         "mix.lock" => Kind::Mix,
         "renv.lock" => Kind::Renv,
         "stack.yaml.lock" => Kind::Stack,
+        // what `uv lock --script` writes beside a script
+        _ if lower.ends_with(".py.lock") => Kind::Python,
         _ if lower.starts_with("pylock.") && lower.ends_with(".toml") => Kind::Python,
         "installed" if within("apk/db/") || head.starts_with(b"C:Q1") => Kind::Apk,
         "rpmdb.sqlite" => Kind::Rpm,
@@ -136,7 +139,8 @@ pub(super) fn of(path: &str, head: &[u8]) -> Option<Kind> {
             Kind::Rpm
         }
         "status" if within("opkg/") => Kind::Opkg,
-        "status" if within("dpkg/") || deb822(head) => Kind::Dpkg,
+        "status" if within("dpkg/") => Kind::Dpkg,
+        _ if lower.contains("status") && deb822(head) => Kind::Dpkg,
         _ if lower.ends_with("package-lock.json") => Kind::Npm,
         _ if within("dpkg/status.d/") && !lower.ends_with(".md5sums") => Kind::Dpkg,
         _ if within("opkg/info/") && lower.ends_with(".control") => Kind::Opkg,
@@ -152,6 +156,10 @@ fn three_words(head: &[u8]) -> bool {
     let words = |l: &[u8]| l.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty()).count();
     let mut lines = head.split(|b| *b == b'\n').take(3).filter(|l| !l.trim_ascii().is_empty()).peekable();
     lines.peek().is_some() && lines.all(|l| words(l) == 3 && !l.contains(&b'{') && !l.contains(&b'<'))
+}
+
+fn has(head: &[u8], word: &[u8]) -> bool {
+    head.windows(word.len()).any(|w| w == word)
 }
 
 /// The first paragraph names a package as control files do.

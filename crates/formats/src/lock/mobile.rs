@@ -95,11 +95,18 @@ pub(super) fn read_stack(text: &str, b: &mut Builder) -> Result<(), Refusal> {
     for doc in yaml(text)? {
         for (n, p) in doc.get("packages").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let told = p.pointer("/completed/hackage").or_else(|| p.pointer("/original/hackage"));
+            let place = format!("packages[{n}]");
             let Some(coordinates) = told.and_then(Value::as_str).and_then(|t| t.split('@').next()) else {
+                // from a repository or an archive
+                let done = p.get("completed").unwrap_or(&Value::Null);
+                let source = member(done, "git").or_else(|| member(done, "url")).unwrap_or("local");
+                let version = member(done, "version").unwrap_or("");
+                let name = member(done, "name").unwrap_or("");
+                b.add(Entry::new("hackage", name).version(version).local(source).at(place));
                 continue;
             };
             if let Some((name, version)) = coordinates.rsplit_once('-') {
-                b.add(Entry::new("hackage", name).version(version).at(format!("packages[{n}]")));
+                b.add(Entry::new("hackage", name).version(version).at(place));
             }
         }
     }
