@@ -50,16 +50,12 @@ const OTHER: &[(&str, &str)] = &[
     (".md5sums", "sums of a package's files"),
     ("opkg.json", "a signature of a firmware analyser"),
     ("Gopkg.lock", "of dep, which was given up in 2020 for go.mod"),
-    ("cabal.project.freeze", "not read yet"),
-    ("rebar.lock", "not read yet"),
-    (".sbt.lock", "not read yet"),
     ("/opam", "a package description, not what was taken"),
     (".opam", "a package description, not what was taken"),
     (".rockspec", "a package description, not what was taken"),
     (".terraform.lock.hcl", "providers of infrastructure, not of a product"),
     ("environment.yaml", "a manifest: what is asked for, not what was taken"),
     ("Cartfile.resolved", "names repositories without an ecosystem of advisories"),
-    ("container-manifest-2", "written by Azure Linux images; not read yet"),
     ("usr/share/rpm/Packages", "the text `bogus` in the place of no database"),
 ];
 
@@ -230,6 +226,13 @@ const SPOT: &[(&str, &str)] = &[
     ("pubspec_locks/pubspec.lock", "pkg:pub/ansicolor@1.1.1"),
     ("image-pkg-coverage/swift/Package.resolved", "pkg:swift/github.com/apple/swift-atomics@1.1.0"),
     ("image-pkg-coverage/cocoapods/Podfile.lock", "pkg:cocoapods/PINRemoteImage@3.0.3"),
+    (
+        "redhat/testdata/container-manifest-2",
+        "pkg:rpm/azurelinux/vim@9.0-1.cm2?arch=x86_64&epoch=2&upstream=vim-9.0-1.cm2.src.rpm",
+    ),
+    ("pkgs/erlang/rebar.lock", "pkg:hex/ssl_verify_fun@1.1.6"),
+    ("repo/sbt/build.sbt.lock", "pkg:maven/com.fasterxml.jackson.core/jackson-databind@2.9.1"),
+    ("locks-scalibr/cabal.project.freeze", "pkg:hackage/Agda@2.6.4.3"),
     ("haskell/testdata/stack.yaml.lock", "pkg:hackage/HTTP@4000.3.16"),
     ("language_data/renv.lock", "pkg:cran/Matrix@1.4-1"),
 ];

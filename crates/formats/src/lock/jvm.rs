@@ -1,10 +1,11 @@
-//! Java: `pom.xml` with fixed versions, `gradle.lockfile`.
+//! Java: `pom.xml` with fixed versions, `gradle.lockfile`, `build.sbt.lock`.
 
 use std::collections::HashMap;
 
 use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::Value;
 
-use super::build::{Builder, Entry, Refusal, syntax};
+use super::build::{Builder, Entry, Refusal, json, syntax, text as member};
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.children().find(|c| c.is_element() && c.tag_name().name() == name)
@@ -111,6 +112,18 @@ pub(super) fn read_gradle(text: &str, b: &mut Builder) -> Result<(), Refusal> {
             }
             _ => b.remark("value-ignored", place, "a line is group:artifact:version=configurations"),
         }
+    }
+    Ok(())
+}
+
+/// `build.sbt.lock` (sbt-dependency-lock): its `dependencies`.
+pub(super) fn read_sbt(text: &str, b: &mut Builder) -> Result<(), Refusal> {
+    let doc = json(text)?;
+    let list = doc.get("dependencies").and_then(Value::as_array);
+    for (n, d) in list.ok_or_else(|| syntax("", "there are no `dependencies`"))?.iter().enumerate() {
+        let get = |key| member(d, key).unwrap_or("");
+        let entry = Entry::new("maven", get("name")).namespace(get("org")).version(get("version"));
+        b.add(entry.at(format!("dependencies[{n}]")));
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ pub(super) enum Kind {
     Opkg,
     Apk,
     Rpm,
+    RpmManifest,
     Yarn,
     Pnpm,
     Bun,
@@ -21,6 +22,7 @@ pub(super) enum Kind {
     Gemfile,
     Pom,
     Gradle,
+    Sbt,
     NugetLock,
     NugetConfig,
     Deps,
@@ -33,6 +35,8 @@ pub(super) enum Kind {
     Mix,
     Renv,
     Stack,
+    Cabal,
+    Rebar,
 }
 
 impl Kind {
@@ -48,6 +52,7 @@ impl Kind {
             Kind::Opkg => "opkg",
             Kind::Apk => "apk",
             Kind::Rpm => "rpm",
+            Kind::RpmManifest => "rpm manifest",
             Kind::Yarn => "yarn.lock",
             Kind::Pnpm => "pnpm-lock.yaml",
             Kind::Bun => "bun.lock",
@@ -69,6 +74,9 @@ impl Kind {
             Kind::Mix => "mix.lock",
             Kind::Renv => "renv.lock",
             Kind::Stack => "stack.yaml.lock",
+            Kind::Cabal => "cabal.project.freeze",
+            Kind::Rebar => "rebar.lock",
+            Kind::Sbt => "build.sbt.lock",
         }
     }
 
@@ -82,7 +90,8 @@ impl Kind {
             | Kind::Deps
             | Kind::Conan
             | Kind::Swift
-            | Kind::Renv => "json",
+            | Kind::Renv
+            | Kind::Sbt => "json",
             Kind::Cargo | Kind::Python => "toml",
             Kind::Pnpm | Kind::Pub | Kind::Pods | Kind::Stack => "yaml",
             Kind::Pom | Kind::NugetConfig => "xml",
@@ -128,6 +137,10 @@ pub(super) fn of(path: &str, head: &[u8]) -> Option<Kind> {
         "mix.lock" => Kind::Mix,
         "renv.lock" => Kind::Renv,
         "stack.yaml.lock" => Kind::Stack,
+        "cabal.project.freeze" => Kind::Cabal,
+        "rebar.lock" => Kind::Rebar,
+        _ if lower.ends_with(".sbt.lock") => Kind::Sbt,
+        "container-manifest-2" => Kind::RpmManifest,
         // what `uv lock --script` writes beside a script
         _ if lower.ends_with(".py.lock") => Kind::Python,
         _ if lower.starts_with("pylock.") && lower.ends_with(".toml") => Kind::Python,

@@ -112,3 +112,31 @@ pub(super) fn read_stack(text: &str, b: &mut Builder) -> Result<(), Refusal> {
     }
     Ok(())
 }
+
+/// Erlang's `rebar.lock`: `{<<"name">>,{pkg,<<"package">>,<<"version">>},0}`, one to a line.
+pub(super) fn read_rebar(text: &str, b: &mut Builder) -> Result<(), Refusal> {
+    for (n, line) in text.lines().enumerate() {
+        let mut texts = line.split("<<\"").skip(1).filter_map(|t| t.split_once("\">>").map(|(t, _)| t));
+        let place = format!("line {}", n + 1);
+        if line.contains(",{pkg,") {
+            let (_, package, version) = (texts.next(), texts.next(), texts.next());
+            b.add(Entry::new("hex", package.unwrap_or("")).version(version.unwrap_or("")).at(place));
+        } else if line.contains(",{git") {
+            b.add(Entry::new("hex", texts.next().unwrap_or("")).local("git").at(place));
+        }
+    }
+    Ok(())
+}
+
+/// Haskell's `cabal.project.freeze`: `any.name ==version` among constraints; flags of packages are no packages.
+pub(super) fn read_cabal(text: &str, b: &mut Builder) -> Result<(), Refusal> {
+    for (n, line) in text.lines().enumerate() {
+        let line = line.trim_start().strip_prefix("constraints:").unwrap_or(line);
+        for constraint in line.split(',') {
+            let Some((name, version)) = constraint.trim().split_once("==") else { continue };
+            let name = name.trim().strip_prefix("any.").unwrap_or(name.trim());
+            b.add(Entry::new("hackage", name).version(version.trim()).at(format!("line {}", n + 1)));
+        }
+    }
+    Ok(())
+}

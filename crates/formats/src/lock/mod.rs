@@ -84,6 +84,7 @@ pub fn read_with(
     }
     match kind {
         Kind::Rpm => rpm::read(bytes, &mut b),
+        Kind::RpmManifest => rpm::read_manifest(&text, &mut b),
         Kind::Cargo => cargo::read(&text, &mut b),
         Kind::Npm => npm::read(&text, &mut b),
         Kind::GoMod => golang::read_mod(&text, &mut b),
@@ -101,6 +102,7 @@ pub fn read_with(
         Kind::Gemfile => ruby::read(&text, &mut b),
         Kind::Pom => jvm::read_pom(&text, &mut b),
         Kind::Gradle => jvm::read_gradle(&text, &mut b),
+        Kind::Sbt => jvm::read_sbt(&text, &mut b),
         Kind::NugetLock => dotnet::read_lock(&text, &mut b),
         Kind::NugetConfig => dotnet::read_config(&text, &mut b),
         Kind::Deps => dotnet::read_deps(&text, &mut b),
@@ -113,6 +115,8 @@ pub fn read_with(
         Kind::Mix => mobile::read_mix(&text, &mut b),
         Kind::Renv => mobile::read_renv(&text, &mut b),
         Kind::Stack => mobile::read_stack(&text, &mut b),
+        Kind::Cabal => mobile::read_cabal(&text, &mut b),
+        Kind::Rebar => mobile::read_rebar(&text, &mut b),
     }?;
     b.finish()
 }

@@ -241,3 +241,23 @@ fn mobile_and_the_rest() {
     let stack = "packages:\n- completed:\n    hackage: aeson-2.0.3.0@sha256:ab,1\n  original:\n    hackage: aeson-2.0.3.0\n";
     assert_eq!(purls(&ok("stack.yaml.lock", stack)), ["pkg:hackage/aeson@2.0.3.0"]);
 }
+
+#[test]
+fn lists_of_erlang_haskell_scala_and_azure_linux() {
+    let rebar = "{\"1.2.0\",\n[{<<\"a\">>,{pkg,<<\"a_real\">>,<<\"1.0\">>},0},\n {<<\"g\">>,{git,\"https://example.org/g\",{ref,\"1\"}},0}]}.\n[\n{pkg_hash,[\n {<<\"a\">>, <<\"00\">>}]}].\n";
+    assert_eq!(purls(&ok("rebar.lock", rebar)), ["pkg:hex/a_real@1.0", "-"]);
+    let cabal = "active-repositories: x\nconstraints: any.Agda ==2.6.4,\n             Agda +cpphs,\n             any.base ==4.18\n";
+    assert_eq!(
+        purls(&ok("cabal.project.freeze", cabal)),
+        ["pkg:hackage/Agda@2.6.4", "pkg:hackage/base@4.18"]
+    );
+    let sbt = r#"{"lockVersion":1,"dependencies":[{"org":"g","name":"a","version":"1.0","artifacts":[]}]}"#;
+    assert_eq!(purls(&ok("build.sbt.lock", sbt)), ["pkg:maven/g/a@1.0"]);
+    let list = "vim\t9.0-1.cm2\t1\t1\tMicrosoft Corporation\t2\t5\tx86_64\t2\tvim-9.0-1.cm2.src.rpm\nshort\n";
+    let b = ok("var/lib/rpmmanifest/container-manifest-2", list);
+    assert_eq!(
+        purls(&b),
+        ["pkg:rpm/azurelinux/vim@9.0-1.cm2?arch=x86_64&epoch=2&upstream=vim-9.0-1.cm2.src.rpm"]
+    );
+    assert_eq!(codes(&b), ["value-ignored"]);
+}

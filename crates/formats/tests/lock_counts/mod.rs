@@ -69,6 +69,10 @@ pub fn count(kind: &str, text: &str) -> usize {
         "mix.lock" => lines(&|l| l.trim_start().starts_with('"') && l.contains(": {:")),
         "renv.lock" => len(&json()["Packages"]),
         "stack.yaml.lock" => text.split("snapshots:").next().unwrap_or("").matches("completed:").count(),
+        "cabal.project.freeze" => text.matches(" ==").count(),
+        "rebar.lock" => text.matches("{pkg,").count(),
+        "build.sbt.lock" => text.matches("\"org\"").count(),
+        "rpm manifest" => lines(&|l| l.matches('\t').count() == 9),
         other => panic!("no count for {other}"),
     }
 }

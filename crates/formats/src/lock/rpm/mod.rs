@@ -1,6 +1,7 @@
 //! The database of RPM, in the three files it was kept in over time: `rpmdb.sqlite`, `Packages.db` (ndb) and
 //! `Packages` (Berkeley DB). All three hold one header per package (rpm documentation, "RPM v4 header format");
-//! the other tables and files are indices that can be made from them.
+//! the other tables and files are indices that can be made from them. Also the list that stands for a database in
+//! images of Azure Linux.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -89,6 +90,36 @@ pub(super) fn read(bytes: &[u8], b: &mut Builder) -> Result<(), Refusal> {
         for to in h.requires.iter().filter_map(|name| provided.get(name.as_str())) {
             b.edge(*i, *to);
         }
+    }
+    Ok(())
+}
+
+/// Reads the list that images of Azure Linux without a database have (`container-manifest-2`): name, version with
+/// release, two times, vendor, epoch, size, architecture, epoch again, source package.
+pub(super) fn read_manifest(text: &str, b: &mut Builder) -> Result<(), Refusal> {
+    let mut packages = Vec::new();
+    for (n, line) in text.lines().enumerate() {
+        let fields: Vec<&str> = line.split('\t').map(|f| if f == "(none)" { "" } else { f }).collect();
+        let [name, full, _, _, vendor, epoch, _, arch, _, source, ..] = fields.as_slice() else {
+            b.remark("value-ignored", format!("line {}", n + 1), "the line has less than ten fields");
+            continue;
+        };
+        let (version, release) = full.rsplit_once('-').unwrap_or((full, ""));
+        let own = |text: &str| text.to_owned();
+        let h = Header {
+            name: own(name),
+            epoch: epoch.parse().ok(),
+            version: own(version),
+            release: own(release),
+            arch: own(arch),
+            source: own(source),
+            vendor: own(vendor),
+            ..Header::default()
+        };
+        add(h, format!("line {}", n + 1), b, &mut packages);
+    }
+    if packages.is_empty() {
+        return Err(syntax("line 1", "no line is one of a container manifest"));
     }
     Ok(())
 }
