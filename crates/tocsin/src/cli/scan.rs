@@ -19,7 +19,7 @@ use crate::{store, target, vex};
 /// Arguments of `tocsin scan`.
 #[derive(Debug, Args)]
 pub struct ScanArgs {
-    /// An SBOM, a lock file, a folder, or `-` for standard input
+    /// An SBOM, a lock file, an archive, a container image, a folder, or `-` for standard input
     pub target: String,
     /// Form of the result
     #[arg(long, value_enum, default_value_t)]

@@ -19,8 +19,11 @@ mod sqlite;
 #[cfg(test)]
 mod tests;
 
-/// Where each record of a database goes: its bytes, or what is wrong with it.
-type Sink<'s, 'b> = &'s mut dyn FnMut(Result<Cow<'b, [u8]>, String>);
+/// One record of a database, or what is wrong with it.
+type Record<'b> = Result<Cow<'b, [u8]>, String>;
+
+/// Where the records of a database go.
+type Sink<'s, 'b> = &'s mut dyn FnMut(Record<'b>);
 
 /// Reads all records of one kind of database file; `Err`: the file as a whole cannot be used.
 type Backend = for<'b> fn(&'b [u8], Sink<'_, 'b>) -> Result<(), String>;
@@ -98,7 +101,7 @@ pub(super) fn read(bytes: &[u8], b: &mut Builder) -> Result<(), Refusal> {
 /// release, two times, vendor, epoch, size, architecture, epoch again, source package.
 pub(super) fn read_manifest(text: &str, b: &mut Builder) -> Result<(), Refusal> {
     let mut packages = Vec::new();
-    for (n, line) in text.lines().enumerate() {
+    for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()) {
         let fields: Vec<&str> = line.split('\t').map(|f| if f == "(none)" { "" } else { f }).collect();
         let [name, full, _, _, vendor, epoch, _, arch, _, source, ..] = fields.as_slice() else {
             b.remark("value-ignored", format!("line {}", n + 1), "the line has less than ten fields");

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::{Budget, Sink, be32, slice};
+use super::{Budget, Record, Sink, be32, slice};
 
 /// How a file begins.
 pub(super) const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -28,10 +28,16 @@ struct File<'b> {
 
 pub(super) fn records<'b>(bytes: &'b [u8], sink: Sink<'_, 'b>) -> Result<(), String> {
     let mut file = File::open(bytes)?;
-    let mut root = None;
+    let (mut root, mut fault) = (None, None);
     file.table(1, &mut |row| {
         // sqlite_schema: type, name, tbl_name, rootpage, sql
-        let row = row?;
+        let row = match row {
+            Ok(row) => row,
+            Err(why) => {
+                fault.get_or_insert(why);
+                return;
+            }
+        };
         let columns = columns(&row).unwrap_or_default();
         if let [kind, name, _, page, ..] = columns.as_slice()
             && *kind == b"table"
@@ -39,23 +45,24 @@ pub(super) fn records<'b>(bytes: &'b [u8], sink: Sink<'_, 'b>) -> Result<(), Str
         {
             root = page.iter().try_fold(0_u32, |n, b| Some(n.checked_mul(256)? + u32::from(*b)));
         }
-        Ok(())
-    })?;
-    let root = root.ok_or("the database has no table Packages: it is none of RPM")?;
+    });
+    let Some(root) = root else {
+        return Err(
+            fault.unwrap_or_else(|| "the database has no table Packages: it is none of RPM".to_owned())
+        );
+    };
     file.table(root, &mut |row| {
-        let blob = row.and_then(|row| {
+        sink(row.and_then(|row| {
             let fault = || "a row of the table Packages has no record".to_owned();
             // hnum is the row's own number and not stored in it
-            let range =
-                columns(&row).and_then(|c| Some((c.first()?.len(), c.get(1)?.len()))).ok_or_else(fault)?;
+            let length = columns(&row).and_then(|c| c.get(1).map(|blob| blob.len())).ok_or_else(fault)?;
             match row {
-                Cow::Borrowed(row) => tail(row, range.1).map(Cow::Borrowed).ok_or_else(fault),
-                Cow::Owned(row) => tail(&row, range.1).map(|t| Cow::Owned(t.to_vec())).ok_or_else(fault),
+                Cow::Borrowed(row) => tail(row, length).map(Cow::Borrowed).ok_or_else(fault),
+                Cow::Owned(row) => tail(&row, length).map(|t| Cow::Owned(t.to_vec())).ok_or_else(fault),
             }
-        });
-        sink(blob);
-        Ok(())
-    })
+        }));
+    });
+    Ok(())
 }
 
 /// The last `length` bytes: the record is the last column.
@@ -88,17 +95,13 @@ impl<'b> File<'b> {
 
     /// Hands every row of the table whose tree begins at `root` to `take`, in order of the row numbers. A page
     /// that cannot be used is handed on as its fault.
-    fn table(
-        &mut self,
-        root: u32,
-        take: &mut dyn FnMut(Result<Cow<'b, [u8]>, String>) -> Result<(), String>,
-    ) -> Result<(), String> {
+    fn table(&mut self, root: u32, take: Sink<'_, 'b>) {
         let mut open = vec![root];
         while let Some(number) = open.pop() {
             let page = match self.page(number) {
                 Ok(page) => page,
                 Err(why) => {
-                    take(Err(why))?;
+                    take(Err(why));
                     continue;
                 }
             };
@@ -118,18 +121,17 @@ impl<'b> File<'b> {
                 LEAF => {
                     for n in 0..cells {
                         let row = cell(n).ok_or_else(|| format!("page {number} is damaged"));
-                        take(row.and_then(|c| self.row(c)))?;
+                        take(row.and_then(|c| self.row(c)));
                     }
                 }
-                _ => take(Err(format!("page {number} is no page of a table")))?,
+                _ => take(Err(format!("page {number} is no page of a table"))),
             }
         }
-        Ok(())
     }
 
     /// The bytes of a row, from its cell on a leaf page: size, row number, what fits on the page, and the number
     /// of the first overflow page where not all does.
-    fn row(&mut self, cell: &'b [u8]) -> Result<Cow<'b, [u8]>, String> {
+    fn row(&mut self, cell: &'b [u8]) -> Record<'b> {
         let damaged = || "a row is damaged".to_owned();
         let (length, rest) = varint(cell).ok_or_else(damaged)?;
         let (_, rest) = varint(rest).ok_or_else(damaged)?;
