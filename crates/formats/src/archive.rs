@@ -2,7 +2,7 @@
 //! that are wanted are held; nothing is written anywhere, so no path in an archive can do harm.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Cursor, Read};
 
 use tocsin_model::diagnostic::Diagnostic;
@@ -167,6 +167,7 @@ impl<'a> Opener<'a> {
                 return tree;
             }
         };
+        let mut at: HashMap<String, usize> = HashMap::new();
         loop {
             // Between two entries stand only a head and long names, which the library holds in memory.
             meta.set(MOST_META);
@@ -186,11 +187,13 @@ impl<'a> Opener<'a> {
             let path = clean(&String::from_utf8_lossy(&entry.path_bytes()));
             if kind.is_file() {
                 let size = entry.size();
+                let before = tree.files.len();
                 self.entry(&mut tree, place, path, &mut entry, size, depth);
+                at.extend(tree.files.get(before).map(|(path, _)| (path.clone(), before)));
             } else if !kind.is_dir() {
                 if let Some(to) = entry.link_name_bytes() {
                     let to = String::from_utf8_lossy(&to).into_owned();
-                    self.link(&mut tree, &path, &to, kind.is_hard_link());
+                    self.link(&mut tree, &path, &to, kind.is_hard_link().then_some(&at));
                 }
                 tree.paths.insert(path);
             }
@@ -201,13 +204,13 @@ impl<'a> Opener<'a> {
         }
     }
 
-    fn link(&mut self, tree: &mut Tree, path: &str, to: &str, hard: bool) {
-        if hard {
+    /// Takes a link; a hard one is the file it leads to, where that is held (`at`).
+    fn link(&mut self, tree: &mut Tree, path: &str, to: &str, at: Option<&HashMap<String, usize>>) {
+        if let Some(at) = at {
             let to = clean(to);
-            let copy = tree.files.iter().find(|(p, _)| *p == to).map(|(_, b)| b.clone());
-            if let Some(bytes) = copy.filter(|b| self.hold(b.len())) {
-                tree.files.push((path.to_owned(), bytes));
-            }
+            let held = at.get(&to).and_then(|n| tree.files.get(*n));
+            let copy = held.filter(|(_, b)| self.hold(b.len())).map(|(_, b)| b.clone());
+            tree.files.extend(copy.map(|bytes| (path.to_owned(), bytes)));
             tree.links.push((path.to_owned(), to));
         } else {
             let folder = path.rsplit_once('/').map_or("", |(f, _)| f);

@@ -96,9 +96,13 @@ fn take_files(input: &mut Input, place: &str, files: &[(&str, &[u8])], options: 
     }
     let shadowed = system::repeated(files.iter().map(|(path, _)| *path));
     for (path, bytes) in files {
-        if !shadowed.contains(path) && sbom::recognise(path, bytes) {
-            let outcome = sbom::read(path, bytes, options, systems.of(path));
-            take(input, &format!("{place}!{path}"), outcome);
+        if shadowed.contains(path) {
+            continue;
+        }
+        match sbom::read(path, bytes, options, systems.of(path)) {
+            // what tells of the system or the layers is held too
+            Err(why) if why.iter().all(|d| d.code == "input-unrecognised") => {}
+            outcome => take(input, &format!("{place}!{path}"), outcome),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Which files of a tree are documents, and which system they are of: package databases do not say themselves of
 //! which distribution they are, `os-release` of the same root does.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -93,7 +93,7 @@ fn root_before<'p>(path: &'p str, end: &str) -> Option<&'p str> {
 
 /// The systems of a tree, by their roots.
 #[derive(Default)]
-pub(super) struct Systems(BTreeMap<String, (usize, Distro)>);
+pub(super) struct Systems(HashMap<String, (usize, Distro)>);
 
 impl Systems {
     /// Takes what a file tells, if it is an `os-release`.
@@ -106,8 +106,8 @@ impl Systems {
 
     /// The system a file is of: the one whose root is nearest above it.
     pub fn of(&self, path: &str) -> Option<&Distro> {
-        let above = self.0.iter().filter(|(root, _)| path.starts_with(root.as_str()));
-        above.max_by_key(|(root, _)| root.len()).map(|(_, (_, distro))| distro)
+        let above = path.rmatch_indices('/').filter_map(|(at, _)| path.get(..=at));
+        above.chain([""]).find_map(|root| self.0.get(root)).map(|(_, distro)| distro)
     }
 }
 

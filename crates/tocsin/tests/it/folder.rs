@@ -226,7 +226,20 @@ fn archives_hold_root_file_systems_and_other_archives() {
     ]);
     fs::write(world.path("root.tar.zst"), zstd::encode_all(root.as_slice(), 1).unwrap()).unwrap();
     fs::write(world.path("outer.tar"), tar(&[("inner/root.tar.gz", &gzip(&root))])).unwrap();
-    for target in ["root.tar.zst", "outer.tar"] {
+    // the database is a hard link to a file of another name
+    let mut linked = tar::Builder::new(Vec::new());
+    for (path, text) in [("etc/os-release", ALPINE), ("store/apk/db/installed", APK)] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(text.len() as u64);
+        linked.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let mut header = tar::Header::new_ustar();
+    header.set_entry_type(tar::EntryType::Link);
+    header.set_size(0);
+    linked.append_link(&mut header, "lib/apk/db/installed", "store/apk/db/installed").unwrap();
+    fs::write(world.path("linked.tar"), linked.into_inner().unwrap()).unwrap();
+    assert_eq!(world.scan(&world.path("linked.tar"))["components"], 2);
+    for target in ["root.tar.zst", "outer.tar", "linked.tar"] {
         assert_eq!(findings(&world.scan(&world.path(target))), set(&["busybox: ALPINE-1"]), "{target}");
     }
 }

@@ -1,5 +1,7 @@
 //! Right values of three databases with the same three packages, and of damaged ones. `testdata/lock/rpm`: the
-//! headers are what rpmbuild and rpm 4.18 wrote for packages of our own; `rpm -qa` lists the same of `Packages`.
+//! headers are what rpmbuild and rpm 4.18 wrote for packages of our own; `rpmdb.sqlite` is rpm's table in small pages,
+//! `Packages` was loaded by Berkeley DB's own tool (`rpm -qa` lists the same of it), `Packages.db` was laid out after
+//! the description of ndb.
 
 use tocsin_model::bom::Bom;
 
