@@ -1,19 +1,33 @@
-//! An SPDX 2.x document as JSON and YAML spell it (tag-value is read into the same shape), and the bill of
+//! An SPDX 2.x document as JSON and YAML spell it (tag-value and XML are read into the same shape), and the bill of
 //! materials made of it (SPDX 2.3 clauses 7 and 11).
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use tocsin_model::bom::{Bom, BomFormat, Component, ComponentKind, License};
 use tocsin_model::cpe::Cpe;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::purl::Purl;
 
+use super::strict;
 use crate::input::ReadOptions;
+
+/// A member that is there; what it holds matters to nobody.
+pub(super) struct Present;
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Present)
+    }
+}
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 pub(super) struct Document {
+    #[serde(rename = "SPDXID")]
+    pub id: Option<String>,
+    pub data_license: Option<String>,
     pub spdx_version: String,
     pub name: Option<String>,
     pub document_namespace: Option<String>,
@@ -48,6 +62,8 @@ pub(super) struct Package {
     pub primary_package_purpose: Option<String>,
     pub homepage: Option<String>,
     pub source_info: Option<String>,
+    pub download_location: Option<Present>,
+    pub copyright_text: Option<Present>,
 }
 
 #[derive(Deserialize, Default)]
@@ -77,6 +93,12 @@ pub(super) struct Relationship {
 /// # Errors
 /// In strict mode: every violation.
 pub(super) fn build(doc: Document, encoding: &str, options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
+    if options.strict {
+        let violations = strict::violations(&doc);
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+    }
     let mut bom = Bom {
         format: BomFormat {
             name: "SPDX".into(),
@@ -87,14 +109,8 @@ pub(super) fn build(doc: Document, encoding: &str, options: &ReadOptions) -> Res
         name: doc.name,
         ..Bom::default()
     };
-    let mut violations = Vec::new();
     if !matches!(doc.spdx_version.as_str(), "SPDX-2.2" | "SPDX-2.3") {
         let what = format!("{} was read as SPDX-2.3", excerpt(&doc.spdx_version));
-        violations.push(Diagnostic::new(
-            "schema-violation",
-            "spdxVersion",
-            "SPDX-2.2 or SPDX-2.3 is required",
-        ));
         bom.diagnostics.push(Diagnostic::new("format-version", "spdxVersion", what));
     }
     if let Some(info) = doc.creation_info {
@@ -111,13 +127,6 @@ pub(super) fn build(doc: Document, encoding: &str, options: &ReadOptions) -> Res
     for (n, mut p) in items.into_iter().enumerate() {
         p.name = p.name.or(p.file_name.take());
         let path = format!("{list}[{n}]");
-        if p.id.is_none() || p.name.is_none() {
-            violations.push(Diagnostic::new(
-                "schema-violation",
-                path.clone(),
-                "SPDXID and name are required",
-            ));
-        }
         let mut c = component(p, path.clone(), &mut bom.diagnostics);
         if only_files {
             c.kind = ComponentKind::File;
@@ -129,9 +138,6 @@ pub(super) fn build(doc: Document, encoding: &str, options: &ReadOptions) -> Res
             by_id.insert(c.reference.clone(), bom.components.len());
         }
         bom.components.push(c);
-    }
-    if options.strict && !violations.is_empty() {
-        return Err(violations);
     }
     bom.root = doc.document_describes.iter().flatten().find_map(|id| by_id.get(id)).copied();
     for (n, r) in doc.relationships.unwrap_or_default().into_iter().enumerate() {

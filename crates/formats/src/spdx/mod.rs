@@ -1,8 +1,11 @@
-//! SPDX documents: 2.2 and 2.3 in JSON, YAML and tag-value; 3.0 in JSON-LD.
+//! SPDX documents: 2.2 and 2.3 in JSON, YAML, tag-value, XML and RDF/XML; 3.0 in JSON-LD.
 
 mod document;
+mod rdf;
+mod strict;
 mod tag_value;
 mod three;
+mod xml;
 
 use serde::Deserialize;
 use tocsin_model::bom::Bom;
@@ -15,7 +18,9 @@ use crate::input::ReadOptions;
 enum Encoding {
     Json,
     JsonLd,
+    Rdf,
     TagValue,
+    Xml,
     Yaml,
 }
 
@@ -42,6 +47,9 @@ fn encoding(bytes: &[u8]) -> Option<Encoding> {
                 // a damaged document is still one of ours: the reader says what is wrong with it
                 .map_or(true, |p| p.version.is_some_and(|v| v.starts_with("SPDX-")));
         return ours.then_some(Encoding::Json);
+    }
+    if body.first() == Some(&b'<') {
+        return xml::recognise(body).map(|rdf| if rdf { Encoding::Rdf } else { Encoding::Xml });
     }
     let starts = |line: &[u8], word: &[u8]| line.trim_ascii_start().starts_with(word);
     if head.split(|b| *b == b'\n').any(|l| starts(l, b"SPDXVersion:")) {
@@ -74,6 +82,10 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>>
                 bom.diagnostics.splice(0..0, diagnostics);
                 bom
             })
+        }
+        Some(xml @ (Encoding::Rdf | Encoding::Xml)) => {
+            let doc = xml::parse(text.trim_start(), options)?;
+            document::build(doc, if xml == Encoding::Rdf { "rdf" } else { "xml" }, options)
         }
         Some(Encoding::Yaml) => {
             let doc = serde_saphyr::from_str(&text).map_err(|e| syntax(e.to_string()))?;

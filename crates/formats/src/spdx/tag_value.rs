@@ -2,7 +2,7 @@
 
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
-use super::document::{Checksum, CreationInfo, Document, ExternalRef, Package, Relationship};
+use super::document::{Checksum, CreationInfo, Document, ExternalRef, Package, Present, Relationship};
 
 /// Where the tags that follow belong.
 enum Section {
@@ -33,6 +33,8 @@ pub(super) fn parse(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Document {
         let value = value.as_str();
         match tag.trim() {
             "SPDXVersion" => doc.spdx_version = value.to_owned(),
+            "DataLicense" => doc.data_license = Some(value.to_owned()),
+            "SPDXID" if matches!(section, Section::Document) => doc.id = Some(value.to_owned()),
             "DocumentName" => doc.name = Some(value.to_owned()),
             "DocumentNamespace" => doc.document_namespace = Some(value.to_owned()),
             "Created" => info.created = Some(value.to_owned()),
@@ -98,6 +100,8 @@ fn package(p: &mut Package, tag: &str, value: &str) {
         "PrimaryPackagePurpose" => p.primary_package_purpose = text(),
         "PackageHomePage" => p.homepage = text(),
         "PackageSourceInfo" => p.source_info = text(),
+        "PackageDownloadLocation" => p.download_location = Some(Present),
+        "PackageCopyrightText" | "FileCopyrightText" => p.copyright_text = Some(Present),
         "PackageChecksum" | "FileChecksum" => {
             if let Some((algorithm, sum)) = value.split_once(':') {
                 p.checksums.get_or_insert_default().push(Checksum {
