@@ -186,7 +186,8 @@ fn component(p: Package, path: String, diagnostics: &mut Vec<Diagnostic>) -> Com
     }
     for (n, r) in p.external_refs.unwrap_or_default().into_iter().enumerate() {
         let place = format!("{path}.externalRefs[{n}]");
-        let kind = r.reference_type.rsplit('/').next().unwrap_or("");
+        // tools also write the type as an IRI
+        let kind = r.reference_type.rsplit(['/', '#']).next().unwrap_or("");
         match kind {
             "purl" => match Purl::parse(r.reference_locator.trim()) {
                 Ok(purl) if c.purl.is_none() => c.purl = Some(purl),

@@ -168,6 +168,122 @@ mod tests {
         assert_eq!(bom.components[0].supplier.as_deref(), Some("Acme"));
     }
 
+    /// What RDF/XML allows: an element described in two places, a blank node shared by name, a type told by a
+    /// property, properties as attributes, a base for relative references, licence sets.
+    #[test]
+    fn rdf_is_read_as_a_graph() {
+        let text = r##"<?xml version="1.0"?><!-- made --><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+            xmlns:s="http://spdx.org/rdf/terms#" xml:base="https://example.com/doc">
+            <s:Package r:about="#SPDXRef-b" s:versionInfo="1.2"><s:checksum r:nodeID="sum"/>
+             <s:externalRef r:parseType="Resource"><s:referenceType r:resource="http://spdx.org/rdf/references/purl"/>
+              <s:referenceLocator>pkg:npm/lib@1.2</s:referenceLocator></s:externalRef></s:Package>
+            <r:Description r:about="https://example.com/doc#SPDXRef-b"><s:name>lib</s:name></r:Description>
+            <s:Checksum r:nodeID="sum" s:checksumValue="AB">
+             <s:algorithm r:resource="http://spdx.org/rdf/terms#checksumAlgorithm_sha256"/></s:Checksum>
+            <s:SpdxDocument r:ID="SPDXRef-DOCUMENT"><s:specVersion>SPDX-2.3</s:specVersion><s:name>doc</s:name>
+             <s:relationship><s:Relationship>
+              <s:relationshipType r:resource="http://spdx.org/rdf/terms#relationshipType_describes"/>
+              <s:relatedSpdxElement><r:Description r:about="#SPDXRef-a">
+               <r:type r:resource="http://spdx.org/rdf/terms#Package"/><s:name>app</s:name>
+               <s:primaryPackagePurpose r:resource="http://spdx.org/rdf/terms#purpose_operatingSystem"/>
+               <s:supplier>Organization: Acme</s:supplier>
+               <s:licenseDeclared><s:DisjunctiveLicenseSet><s:member r:resource="http://spdx.org/licenses/MIT"/>
+                <s:member><s:WithExceptionOperator><s:member r:resource="http://spdx.org/licenses/GPL-2.0-only"/>
+                 <s:licenseException r:resource="http://spdx.org/licenses/Classpath-exception-2.0"/>
+                </s:WithExceptionOperator></s:member></s:DisjunctiveLicenseSet></s:licenseDeclared>
+               <s:licenseConcluded r:resource="http://spdx.org/rdf/terms#noassertion"/>
+               <s:relationship><s:Relationship>
+                <s:relationshipType r:resource="http://spdx.org/rdf/terms#relationshipType_dependsOn"/>
+                <s:relatedSpdxElement r:resource="#SPDXRef-b"/></s:Relationship></s:relationship>
+               <s:relationship><s:Relationship>
+                <s:relationshipType r:resource="http://spdx.org/rdf/terms#relationshipType_dependsOn"/>
+                <s:relatedSpdxElement r:resource="https://example.com/other#SPDXRef-b"/></s:Relationship></s:relationship>
+              </r:Description></s:relatedSpdxElement></s:Relationship></s:relationship></s:SpdxDocument></r:RDF>"##;
+        assert!(recognise(text.as_bytes()));
+        let bom = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+        assert_eq!(bom.diagnostics.iter().map(|d| &d.message).collect::<Vec<_>>(), Vec::<&String>::new());
+        assert_eq!(bom.serial.as_deref(), Some("https://example.com/doc"));
+        assert_eq!(
+            (bom.components.len(), bom.root, bom.dependencies.as_slice()),
+            (2, Some(1), &[(1, 0)][..])
+        );
+        let (lib, app) = (&bom.components[0], &bom.components[1]);
+        assert_eq!((lib.name.as_str(), lib.version.as_deref()), ("lib", Some("1.2")));
+        assert_eq!(lib.purl.as_ref().unwrap().to_string(), "pkg:npm/lib@1.2");
+        assert_eq!(lib.hashes, [("SHA-256".to_owned(), "ab".to_owned())]);
+        assert_eq!((app.reference.as_str(), app.supplier.as_deref()), ("SPDXRef-a", Some("Acme")));
+        assert_eq!(app.kind, tocsin_model::bom::ComponentKind::OperatingSystem);
+        let expression = "(MIT OR GPL-2.0-only WITH Classpath-exception-2.0)".to_owned();
+        assert_eq!(app.licenses, [tocsin_model::bom::License::Expression(expression)]);
+    }
+
+    #[test]
+    fn licence_sets_that_hold_themselves_or_grow_without_end_are_cut() {
+        let set = |n: usize| {
+            format!(
+                "<s:ConjunctiveLicenseSet r:nodeID='l{n}'><s:member r:nodeID='l{0}'/><s:member r:nodeID='l{0}'/>\
+                 </s:ConjunctiveLicenseSet>",
+                n + 1
+            )
+        };
+        let sets: String = (0..60).map(set).collect();
+        let text = format!(
+            "<r:RDF xmlns:r='http://www.w3.org/1999/02/22-rdf-syntax-ns#' xmlns:s='http://spdx.org/rdf/terms#'>\
+             <s:SpdxDocument r:about='#d'/><s:Package r:about='#a'><s:name>a</s:name>\
+             <s:licenseDeclared r:nodeID='l0'/></s:Package><s:Package r:about='#b'><s:name>b</s:name>\
+             <s:licenseDeclared r:nodeID='m'/></s:Package><s:ConjunctiveLicenseSet r:nodeID='m'>\
+             <s:member r:nodeID='m'/></s:ConjunctiveLicenseSet>{sets}</r:RDF>"
+        );
+        let bom = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+        assert_eq!(bom.components.len(), 2);
+        assert_eq!(bom.diagnostics.iter().filter(|d| d.code == "license-invalid").count(), 2);
+    }
+
+    #[test]
+    fn xml_of_the_spdx_tools() {
+        let text = "<?xml version='1.0'?><Document><SPDXID>SPDXRef-DOCUMENT</SPDXID><spdxVersion>SPDX-2.3</spdxVersion>\
+            <creationInfo><creators>Tool: t</creators></creationInfo><packages><SPDXID>SPDXRef-a</SPDXID><name>a &amp; b</name>\
+            <versionInfo/></packages><documentDescribes>SPDXRef-a</documentDescribes></Document>";
+        let bom = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+        assert_eq!((bom.components.len(), bom.root, bom.format.encoding.as_str()), (1, Some(0), "xml"));
+        assert_eq!((bom.components[0].name.as_str(), bom.components[0].version.as_deref()), ("a & b", None));
+        let gz = {
+            use std::io::Write;
+            let mut e = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            e.write_all(text.as_bytes()).unwrap();
+            e.finish().unwrap()
+        };
+        let found = crate::sbom::read_all("a.spdx.xml.gz", &gz, &ReadOptions::default());
+        assert_eq!(found[0].outcome.as_ref().unwrap().components.len(), 1);
+        let deep = format!(
+            "<Document><spdxVersion>1</spdxVersion>{}{}</Document>",
+            "<a>".repeat(200),
+            "</a>".repeat(200)
+        );
+        assert_eq!(read(deep.as_bytes(), &ReadOptions::default()).unwrap_err()[0].code, "limit-depth");
+    }
+
+    #[test]
+    fn other_xml_is_not_taken_for_spdx() {
+        for text in [
+            "<project><license>SPDXVersion</license></project>",
+            "<rdf:RDF xmlns:rdf='x'><owl:Class rdf:about='http://spdx.org/rdf/terms#SpdxDocument'/></rdf:RDF>",
+            "<Document><name>spdxVersion</name></Document>",
+        ] {
+            assert!(!recognise(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn tag_value_with_bare_carriage_returns() {
+        let text = "SPDXVersion: SPDX-2.2\rPackageName: a\rPackageVersion: 1\r";
+        let bom = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+        assert_eq!(
+            (bom.format.version.as_str(), bom.components[0].version.as_deref()),
+            ("SPDX-2.2", Some("1"))
+        );
+    }
+
     #[test]
     fn yaml_with_its_version_last() {
         let text =

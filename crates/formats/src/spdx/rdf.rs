@@ -56,7 +56,12 @@ impl<'a> Graph<'a> {
         let iri = iri.unwrap_or_else(|| format!("_:made:{fresh}"));
         let index = *self.by_iri.entry(iri.clone()).or_insert(fresh);
         if index == fresh {
-            self.resources.push(Resource { iri, kind: String::new(), at: usize::MAX, properties: Vec::new() });
+            self.resources.push(Resource {
+                iri,
+                kind: String::new(),
+                at: usize::MAX,
+                properties: Vec::new(),
+            });
         }
         index
     }

@@ -18,7 +18,9 @@ pub(super) fn parse(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Document {
     let mut info = CreationInfo::default();
     let (mut packages, mut files, mut relationships) = (Vec::new(), Vec::new(), Vec::new());
     let mut section = Section::Document;
-    let mut lines = text.lines().enumerate();
+    // Lines may end in a carriage return alone.
+    let end = if text.contains('\n') { '\n' } else { '\r' };
+    let mut lines = text.split(end).enumerate();
     while let Some((n, line)) = lines.next() {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -95,7 +97,7 @@ fn package(p: &mut Package, tag: &str, value: &str) {
         "PackageVersion" => p.version_info = text(),
         "PackageSupplier" => p.supplier = text(),
         "PackageOriginator" => p.originator = text(),
-        "PackageLicenseConcluded" => p.license_concluded = text(),
+        "PackageLicenseConcluded" | "LicenseConcluded" => p.license_concluded = text(),
         "PackageLicenseDeclared" => p.license_declared = text(),
         "PrimaryPackagePurpose" => p.primary_package_purpose = text(),
         "PackageHomePage" => p.homepage = text(),

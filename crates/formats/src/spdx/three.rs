@@ -34,7 +34,8 @@ fn id(v: &Value) -> Option<&str> {
     text(v, "spdxId").or_else(|| text(v, "@id"))
 }
 
-/// The element's type; `software_Package` and `Package` of older contexts are one.
+/// The element's type; `software_Package` and `Package` of older contexts are one. The AI and Dataset profiles have
+/// packages of their own.
 fn kind(v: &Value) -> &str {
     let told = text(v, "type").or_else(|| text(v, "@type")).unwrap_or("");
     told.rsplit(['_', '/']).next().unwrap_or(told)
@@ -57,7 +58,7 @@ pub(super) fn read(json: &str) -> Result<Bom, Vec<Diagnostic>> {
     let mut by_id: HashMap<&str, usize> = HashMap::new();
     for (n, v) in doc.graph.iter().enumerate() {
         match kind(v) {
-            "Package" => {
+            "Package" | "AIPackage" | "DatasetPackage" => {
                 let path = format!("@graph[{n}]");
                 let c = component(v, &elements, path, &mut bom.diagnostics);
                 if let Some(id) = id(v) {
@@ -117,6 +118,8 @@ fn component(
             Some("file") => ComponentKind::File,
             Some("model") => ComponentKind::MachineLearningModel,
             Some("data") => ComponentKind::Data,
+            None if self::kind(v) == "AIPackage" => ComponentKind::MachineLearningModel,
+            None if self::kind(v) == "DatasetPackage" => ComponentKind::Data,
             _ => ComponentKind::Library,
         },
         name: text(v, "name").unwrap_or("").to_owned(),

@@ -1,7 +1,7 @@
 //! SPDX 2.x in XML: the RDF/XML of the specification, and the plain form of the SPDX tools, whose elements are
 //! named like the members in JSON and stand once per item of a list.
 
-use roxmltree::{Node, ParsingOptions};
+use roxmltree::Node;
 use serde_json::{Map, Value};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
@@ -10,15 +10,8 @@ use super::rdf;
 use crate::input::ReadOptions;
 
 /// Members that are lists in JSON.
-const LISTS: &[&str] = &[
-    "packages",
-    "files",
-    "relationships",
-    "creators",
-    "externalRefs",
-    "checksums",
-    "documentDescribes",
-];
+const LISTS: &[&str] =
+    &["packages", "files", "relationships", "creators", "externalRefs", "checksums", "documentDescribes"];
 
 /// Whether the text, which begins with `<`, is such a document: `Some(true)` for RDF, `Some(false)` for plain XML.
 pub(super) fn recognise(body: &[u8]) -> Option<bool> {
@@ -63,9 +56,8 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
 /// It is no well-formed XML, has no document, or nests too deep.
 pub(super) fn parse(text: &str, options: &ReadOptions) -> Result<Document, Vec<Diagnostic>> {
     let syntax = |m: String| vec![Diagnostic::new("input-syntax", "", m)];
-    // Entities a document declares itself are expanded within the bounds of the parser.
-    let parsing = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
-    let xml = roxmltree::Document::parse_with_options(text, parsing).map_err(|e| syntax(e.to_string()))?;
+    // No document type declaration is taken: an entity of its own may be named without end.
+    let xml = roxmltree::Document::parse(text).map_err(|e| syntax(e.to_string()))?;
     let root = xml.root_element();
     if root.tag_name().name() == "RDF" {
         let doc = rdf::parse(root);
