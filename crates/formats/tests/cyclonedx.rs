@@ -67,3 +67,18 @@ fn strict_mode_decides_the_files_of_the_specification() {
         assert_eq!(disagreed, listed);
     }
 }
+
+#[test]
+fn strict_mode_knows_every_licence_of_the_specification() {
+    let files = corpus("suites/cyclonedx-schemas.tar.zst");
+    let Some((_, bytes)) = files.iter().find(|(name, _)| name.ends_with("spdx.schema.json")) else { return };
+    let schema: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+    let ids: Vec<&str> = schema["enum"].as_array().unwrap().iter().filter_map(|v| v.as_str()).collect();
+    let components: Vec<_> = (ids.iter())
+        .map(|id| serde_json::json!({"type": "library", "name": id, "licenses": [{"license": {"id": id}}]}))
+        .collect();
+    let text = serde_json::json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components});
+    let strict = ReadOptions { strict: true, ..ReadOptions::default() };
+    let said = read(text.to_string().as_bytes(), &strict).map(|bom| bom.components.len());
+    assert_eq!(said, Ok(ids.len()));
+}

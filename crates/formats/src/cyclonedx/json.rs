@@ -9,7 +9,7 @@ use tocsin_model::diagnostic::Diagnostic;
 
 use super::build::Builder;
 use super::node::{Context, DEPTH_MARK, Key, Node, NodeSeed};
-use super::strict::Strict;
+use super::schema;
 use crate::input::ReadOptions;
 
 /// Reads a JSON document.
@@ -38,36 +38,15 @@ fn refusal(e: serde_json::Error) -> Vec<Diagnostic> {
 }
 
 fn read_once(text: &str, options: &ReadOptions) -> Result<Bom, serde_json::Error> {
-    let strict = if options.strict { Some(Strict::new(&version_of(text)?)) } else { None };
+    let violations = if options.strict { schema::violations(text)? } else { Vec::new() };
     let context = Context { limits: &options.limits, remarks: Default::default() };
-    let mut builder = Builder::new("json", strict);
+    let mut builder = Builder::new("json", None);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_map(Top { builder: &mut builder, context: &context })?;
     deserializer.end()?;
-    Ok(builder.finish())
-}
-
-/// The version a document names, wherever it stands, for strict mode alone: it decides what else is allowed.
-fn version_of(text: &str) -> Result<String, serde_json::Error> {
-    struct Head;
-    impl<'de> Visitor<'de> for Head {
-        type Value = String;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a CycloneDX object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
-            let mut version = String::new();
-            while let Some(Key(key)) = map.next_key()? {
-                if key == "specVersion" {
-                    version = map.next_value::<serde_json::Value>()?.as_str().unwrap_or_default().to_owned();
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(version)
-        }
-    }
-    serde_json::Deserializer::from_str(text).deserialize_map(Head)
+    let mut bom = builder.finish();
+    bom.diagnostics.extend(violations);
+    Ok(bom)
 }
 
 /// Writes U+FFFD over every escape of a surrogate that has no partner.

@@ -9,6 +9,7 @@ mod build;
 mod component;
 mod json;
 mod node;
+mod schema;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -65,8 +66,10 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>>
         let message = "bytes that are not UTF-8 were replaced";
         bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));
     }
-    let refused =
-        |d: &Diagnostic| d.level == Level::Error || matches!(d.code, "input-encoding" | "ref-duplicate");
+    let refused = |d: &Diagnostic| {
+        d.level == Level::Error
+            || matches!(d.code, "input-encoding" | "input-duplicate-key" | "ref-duplicate")
+    };
     if options.strict && bom.diagnostics.iter().any(refused) {
         return Err(bom.diagnostics.into_iter().filter(refused).collect());
     }

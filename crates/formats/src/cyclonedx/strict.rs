@@ -99,7 +99,7 @@ fn is_algorithm(text: &str) -> bool {
     HASHES.contains(&text) || text.starts_with("Streebog-")
 }
 
-fn is_license(text: &str) -> bool {
+pub(super) fn is_license(text: &str) -> bool {
     spdx::license_id(text).is_some() || spdx::exception_id(text).is_some()
 }
 
