@@ -1,14 +1,15 @@
-//! CycloneDX 1.0 to 1.7 (ECMA-424), JSON and XML, read into [`Bom`], and written as VDR.
+//! CycloneDX 1.0 to 1.7 (ECMA-424), JSON, XML and Protocol Buffers, read into [`Bom`], and written as VDR.
 //!
 //! A document is streamed: one component, dependency or vulnerability at a time is held as a small tree
 //! ([`node::Node`]) of strings borrowed from the input, turned into the model and dropped, so that memory is the
-//! bytes and the [`Bom`]. JSON and XML meet in that tree, which has the shape of the JSON encoding; everything
+//! bytes and the [`Bom`]. The encodings meet in that tree, which has the shape of the JSON encoding; everything
 //! after it is written once.
 
 mod build;
 mod component;
 mod json;
 mod node;
+mod protobuf;
 mod schema;
 mod strict;
 #[cfg(test)]
@@ -29,6 +30,9 @@ pub(crate) const VERSIONS: &[&str] = &["1.0", "1.1", "1.2", "1.3", "1.4", "1.5",
 
 /// Whether the bytes (already unwrapped) look like such a document.
 pub fn recognise(bytes: &[u8]) -> bool {
+    if protobuf::recognise(bytes) {
+        return true;
+    }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
     match bytes.first() {
         // The key may stand last, after all components.
@@ -54,6 +58,20 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>>
         );
         return Err(vec![Diagnostic::new("limit-size", "", message)]);
     }
+    let bom =
+        if protobuf::recognise(bytes) { protobuf::read(bytes, options) } else { read_text(bytes, options) }?;
+    let refused = |d: &Diagnostic| {
+        d.level == Level::Error
+            || matches!(d.code, "input-encoding" | "input-duplicate-key" | "ref-duplicate")
+    };
+    if options.strict && bom.diagnostics.iter().any(refused) {
+        return Err(bom.diagnostics.into_iter().filter(refused).collect());
+    }
+    Ok(bom)
+}
+
+/// Reads a document in one of the encodings that are text.
+fn read_text(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes);
     let damaged = matches!(text, Cow::Owned(_));
@@ -65,13 +83,6 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>>
     if damaged {
         let message = "bytes that are not UTF-8 were replaced";
         bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));
-    }
-    let refused = |d: &Diagnostic| {
-        d.level == Level::Error
-            || matches!(d.code, "input-encoding" | "input-duplicate-key" | "ref-duplicate")
-    };
-    if options.strict && bom.diagnostics.iter().any(refused) {
-        return Err(bom.diagnostics.into_iter().filter(refused).collect());
     }
     Ok(bom)
 }

@@ -85,7 +85,8 @@ impl Context<'_> {
         self.remarks.take().into_iter().map(|(code, message)| Diagnostic::new(code, path, message)).collect()
     }
 
-    fn say(&self, code: &'static str, message: String) {
+    /// Makes a remark on what is being read.
+    pub(crate) fn say(&self, code: &'static str, message: String) {
         self.remarks.borrow_mut().push((code, message));
     }
 

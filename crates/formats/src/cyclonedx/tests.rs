@@ -95,3 +95,43 @@ fn xml_reads_as_json_does() {
     assert_eq!(format!("{from_xml:#?}"), format!("{from_json:#?}"));
     assert!(recognise(xml.as_bytes()) && recognise(json.as_bytes()) && !recognise(b"{\"spdxVersion\":1}"));
 }
+
+/// A field of a Protocol Buffers message: tag and length before the content.
+fn field(number: u64, content: &[u8]) -> Vec<u8> {
+    let varint = |n: u64| if n < 0x80 { vec![n as u8] } else { vec![n as u8 | 0x80, (n >> 7) as u8] };
+    [varint(number << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
+}
+
+#[test]
+fn protobuf() {
+    let part = |n, fields: &[Vec<u8>]| field(n, &fields.concat());
+    let time = [0x08, 0xc0, 0xa1, 0x87, 0xaf, 0x06]; // seconds = 1709297856
+    let head = [field(1, b"1.5"), vec![0x10, 2], part(4, &[field(1, &time)])].concat();
+    let a = part(5, &[vec![0x08, 3], field(3, b"a"), field(8, b"lib"), field(16, b"pkg:npm/lib@1")]);
+    let inner = part(21, &[vec![0x08, 6], field(8, b"in")]);
+    let hash = part(12, &[vec![0x08, 2], field(2, b"AB")]);
+    let b = part(5, &[field(3, b"b"), field(8, b"app \xff"), inner, hash]);
+    let edge = part(8, &[field(1, b"b"), part(2, &[field(1, b"a")])]);
+    let affects = part(17, &[field(1, b"a")]);
+    let vex = part(10, &[field(2, b"CVE-2024-1"), part(16, &[vec![0x08, 6, 0x10, 2]]), affects]);
+    let bytes = [head.clone(), a, b, edge, vex].concat();
+    assert!(recognise(&bytes));
+    let bom = read(&bytes, &ReadOptions::default()).unwrap();
+    assert_eq!((bom.format.version.as_str(), bom.version), ("1.5", Some(2)));
+    // date -u -d @1709297856
+    assert_eq!(bom.timestamp.as_deref(), Some("2024-03-01T12:57:36Z"));
+    let names: Vec<&str> = bom.components.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["lib", "app \u{fffd}", "in"]);
+    assert_eq!(bom.components[0].purl.as_ref().unwrap().to_string(), "pkg:npm/lib@1");
+    assert_eq!(bom.components[1].hashes, [("SHA-1".to_owned(), "ab".to_owned())]);
+    assert_eq!((bom.components[2].parent, bom.dependencies.as_slice()), (Some(1), &[(1, 0)][..]));
+    assert_eq!(bom.vex[0].justification.as_deref(), Some("code_not_reachable"));
+    assert_eq!(bom.diagnostics.iter().map(|d| d.code).collect::<Vec<_>>(), ["input-encoding"]);
+    // Not to the last byte, not from the first, not a version: something else.
+    assert!(!recognise(&bytes[..bytes.len() - 1]) && !recognise(&bytes[1..]) && !recognise(b"\n\x03abc"));
+    assert!(recognise(&head) && !recognise(b"\n1.5") && !recognise(b"\n\x031.5\x0f"));
+    // Components inside components without end.
+    let deep = (0..300).fold(Vec::new(), |inner, _| field(21, &inner));
+    let deep = [head, field(5, &deep)].concat();
+    assert_eq!(read(&deep, &ReadOptions::default()).unwrap_err()[0].code, "limit-depth");
+}
