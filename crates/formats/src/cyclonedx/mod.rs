@@ -17,6 +17,7 @@ mod tests;
 pub mod vdr;
 mod vex;
 mod xml;
+mod xsd;
 
 use std::borrow::Cow;
 
@@ -80,6 +81,9 @@ fn read_text(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>
         return Err(vec![Diagnostic::new("input-empty", "", "the document is empty")]);
     }
     let mut bom = if text.starts_with('<') { xml::read(text, options) } else { json::read(text, options) }?;
+    if options.strict && bom.format.encoding == "xml" {
+        bom.diagnostics.extend(xsd::violations(text, &bom.format.version));
+    }
     if damaged {
         let message = "bytes that are not UTF-8 were replaced";
         bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));

@@ -1,4 +1,5 @@
-//! Strict mode: what the specification asks of a document, as one table for both encodings.
+//! Strict mode for XML and Protocol Buffers: what the specification asks of a document beyond which elements stand
+//! where (for that see [`super::xsd`]), such as either this or that. JSON has [`super::schema`].
 
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
@@ -104,7 +105,7 @@ pub(super) fn is_license(text: &str) -> bool {
 }
 
 /// RFC 3339 as far as the shape goes (XML Schema allows to leave out the offset).
-fn is_time(text: &str) -> bool {
+pub(super) fn is_time(text: &str) -> bool {
     let digits = |range: std::ops::Range<usize>| {
         text.get(range).is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()))
     };
