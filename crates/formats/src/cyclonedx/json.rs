@@ -1,6 +1,7 @@
 //! The JSON encoding (1.2 and later): the top level is walked key by key, lists of the document item by item.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -45,7 +46,14 @@ fn read_once(text: &str, options: &ReadOptions) -> Result<Bom, serde_json::Error
     deserializer.deserialize_map(Top { builder: &mut builder, context: &context })?;
     deserializer.end()?;
     let mut bom = builder.finish();
-    bom.diagnostics.extend(violations);
+    // Duplicates among components have been told of.
+    let told: HashSet<String> = if violations.is_empty() {
+        HashSet::new()
+    } else {
+        bom.diagnostics.iter().filter(|d| d.code == "ref-duplicate").map(|d| d.path.clone()).collect()
+    };
+    bom.diagnostics
+        .extend(violations.into_iter().filter(|d| d.code != "ref-duplicate" || !told.contains(&d.path)));
     Ok(bom)
 }
 
@@ -90,7 +98,7 @@ impl<'de> Visitor<'de> for Top<'_, 'de, '_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         while let Some(Key(key)) = map.next_key()? {
             if matches!(&*key, "components" | "dependencies" | "vulnerabilities") {
                 map.next_value_seed(Items { builder: self.builder, context: self.context, key: &key })?;

@@ -227,7 +227,9 @@ pub(super) fn license(text: String, path: &str, diagnostics: &mut Vec<Diagnostic
 fn relate(r: &Relationship, n: usize, by_id: &HashMap<String, usize>, bom: &mut Bom) {
     let (from, to) = (by_id.get(&r.spdx_element_id).copied(), by_id.get(&r.related_spdx_element).copied());
     let document = |id: &str| id == "SPDXRef-DOCUMENT";
-    match (r.relationship_type.as_str(), from, to) {
+    // Older tag-value documents write the type in small letters.
+    let kind = r.relationship_type.to_ascii_uppercase();
+    match (kind.as_str(), from, to) {
         ("DESCRIBES", _, Some(root)) if document(&r.spdx_element_id) => bom.root = bom.root.or(Some(root)),
         ("DESCRIBED_BY", Some(root), _) if document(&r.related_spdx_element) => {
             bom.root = bom.root.or(Some(root))

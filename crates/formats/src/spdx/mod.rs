@@ -276,8 +276,10 @@ mod tests {
 
     #[test]
     fn tag_value_with_bare_carriage_returns() {
-        let text = "SPDXVersion: SPDX-2.2\rPackageName: a\rPackageVersion: 1\r";
+        let text = "SPDXVersion: SPDX-2.2\rPackageName: a\rSPDXID: SPDXRef-a\rPackageVersion: 1\r\
+            Relationship: SPDXRef-DOCUMENT describes SPDXRef-a\r";
         let bom = read(text.as_bytes(), &ReadOptions::default()).unwrap();
+        assert_eq!(bom.root, Some(0));
         assert_eq!(
             (bom.format.version.as_str(), bom.components[0].version.as_deref()),
             ("SPDX-2.2", Some("1"))
