@@ -2,8 +2,8 @@
 //! [`input::Limits`]; nothing here panics on data, touches the network or knows the database.
 
 pub mod advisory;
-pub mod catalogue;
 pub mod archive;
+pub mod catalogue;
 pub mod csaf;
 pub mod cve;
 pub mod cyclonedx;
