@@ -22,6 +22,10 @@ use tocsin_model::finding::Confidence;
 
 use seed::Seed;
 
+/// The allocator of the `tocsin` binary: what is measured is what is shipped.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Records of the full-size index: NVD-like and OSV-like.
 const NVD: u64 = 300_000;
 const OSV: u64 = 250_000;

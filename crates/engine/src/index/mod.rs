@@ -103,10 +103,10 @@ impl Index {
     }
 
     /// The rules under a key, of every segment.
-    pub(crate) fn rules(
-        &self,
+    pub(crate) fn rules<'s>(
+        &'s self,
         key: &[u8],
-        f: &mut dyn FnMut(Ref, codec::Reader<'_>) -> Result<(), IndexError>,
+        f: &mut dyn FnMut(Ref, codec::Reader<'s>) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         for (s, segment) in self.segments.iter().enumerate() {
             segment.rules(key, &mut |n, rule| {

@@ -206,6 +206,7 @@ fn status(n: u8, at: &Reader<'_>) -> Result<VersionStatus, IndexError> {
 }
 
 /// What a rule is about beside its key.
+#[derive(Clone)]
 pub(crate) enum About<'a> {
     /// A package: release of the distribution and qualifiers.
     Package { release: &'a str, qualifiers: Vec<(&'a str, &'a str)> },
@@ -231,6 +232,7 @@ pub(crate) enum Limit<'a> {
 }
 
 /// A rule read back; versions are read on demand.
+#[derive(Clone)]
 pub(crate) struct Rule<'a> {
     pub source: Source,
     pub record: usize,

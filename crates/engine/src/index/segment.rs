@@ -355,10 +355,10 @@ impl Segment {
     }
 
     /// The rules under a key: calls `f` with vulnerability number and rule bytes.
-    pub(crate) fn rules(
-        &self,
+    pub(crate) fn rules<'s>(
+        &'s self,
         key: &[u8],
-        f: &mut dyn FnMut(u32, Reader<'_>) -> Result<(), IndexError>,
+        f: &mut dyn FnMut(u32, Reader<'s>) -> Result<(), IndexError>,
     ) -> Result<(), IndexError> {
         for offset in container::probe(&self.file, 0, container::hash(key))? {
             let offset = offset?;

@@ -10,16 +10,36 @@ use tocsin_model::version::Scheme;
 use super::identity::{Identified, Identity};
 use super::names::{ECOSYSTEM_WORDS, target_software};
 use crate::index::IndexError;
-use crate::index::rule::{About, Cover, Limit, Rule};
+use crate::index::rule::{About, Cover, Entry, Limit, Rule};
 
 /// A rule's word on a component.
-pub(crate) struct Word {
+#[derive(Clone)]
+pub(crate) struct Word<'a> {
     pub verdict: Verdict,
     pub confidence: Confidence,
-    pub range: String,
+    pub range: Range<'a>,
     pub reason: String,
     /// Configuration that other components must be asked about.
     pub config: Option<usize>,
+}
+
+/// The range that decided; put into words only for what is shown, since most rules met are dismissed.
+#[derive(Clone)]
+pub(crate) enum Range<'a> {
+    /// A version entry of the rule.
+    Entry(Entry<'a>),
+    /// No entry: what stands in its place.
+    Says(&'static str),
+}
+
+impl Range<'_> {
+    /// `>=1.5.0 <1.5.10`, `=1.2`, `*`.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Range::Entry(entry) => entry.words(),
+            Range::Says(text) => (*text).to_owned(),
+        }
+    }
 }
 
 /// Sort keys of one version in the schemes that rules ask for; made once each.
@@ -44,16 +64,16 @@ impl<'a> VersionKeys<'a> {
 }
 
 /// What a rule says of a component under one of its names; `None`: the rule is about something else.
-pub(crate) fn apply(
-    rule: &Rule<'_>,
+pub(crate) fn apply<'a>(
+    rule: &Rule<'a>,
     name: &Identity,
     keys: &VersionKeys<'_>,
     who: &Identified,
-) -> Result<Option<Word>, IndexError> {
+) -> Result<Option<Word<'a>>, IndexError> {
     let mut word = Word {
         verdict: Verdict::Undecidable,
         confidence: name.confidence,
-        range: String::new(),
+        range: Range::Says(""),
         reason: String::new(),
         config: None,
     };
@@ -76,7 +96,7 @@ pub(crate) fn apply(
                 if own_version != Some(&CpeValue::Na) {
                     return Ok(None);
                 }
-                word.range = "version -".to_owned();
+                word.range = Range::Says("version -");
                 word.verdict = conditional_if(!word.reason.is_empty());
                 return Ok(Some(word));
             }
@@ -99,7 +119,7 @@ fn conditional_if(conditional: bool) -> Verdict {
 }
 
 /// A rule for another release says nothing; a component whose release is unknown is matched, less surely.
-fn release_fits(release: &str, who: &Identified, word: &mut Word) -> bool {
+fn release_fits(release: &str, who: &Identified, word: &mut Word<'_>) -> bool {
     if release.is_empty() {
         return true;
     }
@@ -182,13 +202,13 @@ fn target_fits(wanted: &str, who: &Identified) -> Option<bool> {
 }
 
 /// Compares versions: an exact entry first, then the first range that covers, else the default.
-fn versions(rule: &Rule<'_>, keys: &VersionKeys<'_>, word: &mut Word) -> Result<(), IndexError> {
+fn versions<'a>(rule: &Rule<'a>, keys: &VersionKeys<'_>, word: &mut Word<'a>) -> Result<(), IndexError> {
     let text = keys.text;
     let conditional = !word.reason.is_empty() && matches!(rule.about, About::Cpe { .. });
     keys.with(rule.scheme, |key| {
         let mut hit = None;
-        let mut unknown: Option<String> = None;
-        let mut fixed: Option<String> = None;
+        let mut unknown = None;
+        let mut fixed = None;
         for entry in rule.entries() {
             let entry = entry?;
             match entry.covers(key, text) {
@@ -197,15 +217,15 @@ fn versions(rule: &Rule<'_>, keys: &VersionKeys<'_>, word: &mut Word) -> Result<
                     break;
                 }
                 Cover::Yes if hit.is_none() => hit = Some(entry),
-                Cover::Unknown => unknown = Some(entry.words()),
+                Cover::Unknown => unknown = Some(entry),
                 Cover::Yes | Cover::No => {}
             }
             if fixed.is_none() && entry.fixed_before(key) {
-                fixed = Some(entry.words());
+                fixed = Some(entry);
             }
         }
         if let Some(entry) = hit {
-            word.range = entry.words();
+            word.range = Range::Entry(entry);
             word.verdict = match entry.status {
                 VersionStatus::Affected => conditional_if(conditional),
                 VersionStatus::Unaffected => Verdict::NotAffected,
@@ -223,11 +243,11 @@ fn versions(rule: &Rule<'_>, keys: &VersionKeys<'_>, word: &mut Word) -> Result<
             } else {
                 format!("version or bound cannot be read as a {} version", rule.scheme.as_str())
             };
-            word.range = unknown.unwrap_or_default();
+            word.range = unknown.map_or(Range::Says(""), Range::Entry);
             return Ok(());
         }
-        if let Some(range) = fixed {
-            word.range = range;
+        if let Some(entry) = fixed {
+            word.range = Range::Entry(entry);
             word.verdict = Verdict::Fixed;
             return Ok(());
         }
@@ -238,10 +258,10 @@ fn versions(rule: &Rule<'_>, keys: &VersionKeys<'_>, word: &mut Word) -> Result<
             VersionStatus::Fixed => Verdict::Fixed,
             VersionStatus::Unknown | VersionStatus::UnderInvestigation => Verdict::Undecidable,
         };
-        word.range = match word.verdict {
-            Verdict::Affected | Verdict::Conditional => "every version not named otherwise".to_owned(),
-            _ => "outside every range".to_owned(),
-        };
+        word.range = Range::Says(match word.verdict {
+            Verdict::Affected | Verdict::Conditional => "every version not named otherwise",
+            _ => "outside every range",
+        });
         Ok(())
     })
 }

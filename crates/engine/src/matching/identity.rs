@@ -14,8 +14,8 @@ use crate::index::rule::joined;
 pub(crate) struct Identity {
     /// Key in the index.
     pub key: Vec<u8>,
-    /// The identifier as people know it, for evidence.
-    pub shown: String,
+    /// Where the name is from; [`Identity::shown`] puts it into words.
+    pub from: From,
     /// How sure it is.
     pub confidence: Confidence,
     /// Version in the sense of this name, where there is one.
@@ -24,6 +24,33 @@ pub(crate) struct Identity {
     pub cpe: Option<Cpe>,
     /// It is an upstream name of a distribution's package: evidence only once the distributor speaks.
     pub upstream: bool,
+}
+
+/// Where a name is from.
+pub(crate) enum From {
+    /// The component's package URL.
+    Purl,
+    /// A CPE the document gives.
+    Cpe,
+    /// Supplier and name as the document states them.
+    Supplier,
+    /// Vendor and product guessed from the name.
+    Guess(String, String),
+}
+
+impl Identity {
+    /// The identifier as people know it, for evidence.
+    pub(crate) fn shown(&self, c: &Component) -> String {
+        match &self.from {
+            From::Purl => c.purl.as_ref().map(Purl::to_string).unwrap_or_default(),
+            From::Cpe => self.cpe.as_ref().map(Cpe::to_string).unwrap_or_default(),
+            From::Supplier => format!("{} {}", c.supplier.as_deref().unwrap_or(""), c.name),
+            From::Guess(vendor, product) => {
+                let between = if self.cpe.is_some() { ':' } else { ' ' };
+                format!("{vendor}{between}{product} (guessed from the name)")
+            }
+        }
+    }
 }
 
 /// All that is known of who a component is.
@@ -89,8 +116,13 @@ pub(crate) fn upstream_version(ecosystem: Ecosystem, version: &str) -> String {
     cut.map_or(v, |at| &v[..at]).to_owned()
 }
 
-/// Everything a component may be called. `release` is the distribution release the whole document is for.
-pub(crate) fn identify(c: &Component, document: &Option<(Ecosystem, String)>) -> Identified {
+/// Everything a component may be called, as surely as `least` or more. `document` is the distribution release the
+/// whole document is for.
+pub(crate) fn identify(
+    c: &Component,
+    document: &Option<(Ecosystem, String)>,
+    least: Confidence,
+) -> Identified {
     let mut it = Identified { names: Vec::new(), ecosystem: None, release: None, qualifiers: Vec::new() };
     let own = |v: &Option<String>| v.clone().filter(|v| !v.trim().is_empty());
     let version = c.purl.as_ref().and_then(|p| own(&p.version)).or_else(|| own(&c.version));
@@ -100,7 +132,13 @@ pub(crate) fn identify(c: &Component, document: &Option<(Ecosystem, String)>) ->
     for cpe in &c.cpes {
         by_cpe(cpe, &version, &mut it);
     }
-    by_name(c, &version, &mut it);
+    if c.name.is_empty() || matches!(c.kind, ComponentKind::File | ComponentKind::Data) {
+        return it;
+    }
+    by_supplier(c, &version, &mut it);
+    if least <= Confidence::Inferred {
+        by_guess(c, &version, &mut it);
+    }
     it
 }
 
@@ -113,7 +151,7 @@ fn by_purl(
     it.qualifiers.clone_from(&purl.qualifiers);
     let exact = |key, version| Identity {
         key,
-        shown: purl.to_string(),
+        from: From::Purl,
         confidence: Confidence::Exact,
         version,
         cpe: None,
@@ -182,7 +220,7 @@ fn by_cpe(cpe: &Cpe, version: &Option<String>, it: &mut Identified) {
     let mut add = |key, confidence| {
         it.names.push(Identity {
             key,
-            shown: cpe.to_string(),
+            from: From::Cpe,
             confidence,
             version: own.clone(),
             cpe: Some(cpe.clone()),
@@ -202,12 +240,22 @@ fn by_cpe(cpe: &Cpe, version: &Option<String>, it: &mut Identified) {
     }
 }
 
-/// Names guessed from name, group and supplier; nothing here is more than inferred, except a supplier and
-/// name that the document states, which is how a maker names its own product.
-fn by_name(c: &Component, version: &Option<String>, it: &mut Identified) {
-    if c.name.is_empty() || matches!(c.kind, ComponentKind::File | ComponentKind::Data) {
-        return;
+/// A supplier and name that the document states: how a maker names its own product.
+fn by_supplier(c: &Component, version: &Option<String>, it: &mut Identified) {
+    if let Some(supplier) = c.supplier.as_deref().filter(|_| it.ecosystem.is_none()) {
+        it.names.push(Identity {
+            key: key::named(supplier, &c.name),
+            from: From::Supplier,
+            confidence: Confidence::Declared,
+            version: version.clone(),
+            cpe: None,
+            upstream: false,
+        });
     }
+}
+
+/// Names guessed from name, group and supplier.
+fn by_guess(c: &Component, version: &Option<String>, it: &mut Identified) {
     let distribution = it.ecosystem.filter(|e| e.is_distribution());
     let version = match (distribution, version) {
         (Some(e), Some(v)) => Some(upstream_version(e, v)),
@@ -246,17 +294,6 @@ fn by_name(c: &Component, version: &Option<String>, it: &mut Identified) {
             guess(&plain_name(supplier), p);
         }
     }
-    let supplied = c.supplier.as_deref().filter(|_| it.ecosystem.is_none());
-    if let Some(supplier) = supplied {
-        it.names.push(Identity {
-            key: key::named(supplier, &c.name),
-            shown: format!("{supplier} {}", c.name),
-            confidence: Confidence::Declared,
-            version: version.clone(),
-            cpe: None,
-            upstream: false,
-        });
-    }
     let declared: Vec<(String, String)> = it
         .names
         .iter()
@@ -284,7 +321,7 @@ fn by_name(c: &Component, version: &Option<String>, it: &mut Identified) {
             };
             it.names.push(Identity {
                 key: key::cpe(part, &vendor, &product),
-                shown: format!("{vendor}:{product} (guessed from the name)"),
+                from: From::Guess(vendor.clone(), product.clone()),
                 confidence: Confidence::Inferred,
                 version: version.clone(),
                 cpe: Some(cpe),
@@ -294,7 +331,7 @@ fn by_name(c: &Component, version: &Option<String>, it: &mut Identified) {
         if it.ecosystem.is_none() {
             it.names.push(Identity {
                 key: key::named(&vendor, &product),
-                shown: format!("{vendor} {product} (guessed from the name)"),
+                from: From::Guess(vendor.clone(), product.clone()),
                 confidence: Confidence::Inferred,
                 version: version.clone(),
                 cpe: None,

@@ -11,7 +11,7 @@ mod names;
 mod vex;
 mod weigh;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -128,6 +128,24 @@ pub fn count(index: &Index, bom: &Bom, options: &Options) -> Result<usize, Index
         .try_reduce(|| 0, |a, b| Ok(a + b))
 }
 
+/// A rule's word on a component, not yet in words.
+#[derive(Clone)]
+struct Heard<'a> {
+    /// The vulnerability it speaks on.
+    vulnerability: Ref,
+    /// The vulnerability whose record it stands in.
+    told_in: Ref,
+    rule: Rule<'a>,
+    word: Word<'a>,
+    name: &'a identity::Identity,
+}
+
+impl Heard<'_> {
+    fn hurts(&self) -> bool {
+        matches!(self.word.verdict, Verdict::Affected | Verdict::Conditional)
+    }
+}
+
 struct Matcher<'a> {
     index: &'a Index,
     document: Option<(Ecosystem, String)>,
@@ -137,110 +155,116 @@ struct Matcher<'a> {
 
 impl Matcher<'_> {
     /// Every vulnerability some source calls affected, conditional or (to explain) anything else.
+    ///
+    /// Most of what is heard is dismissed, so nothing is put into words before it is known to be kept.
     fn candidates(
         &self,
         n: usize,
         c: &Component,
     ) -> Result<(Vec<Candidate>, Option<Diagnostic>), IndexError> {
-        let who = identity::identify(c, &self.document);
+        let who = identity::identify(c, &self.document, self.options.min_confidence);
         let diagnostic = (who.names.is_empty() && c.name.is_empty()).then(|| {
             Diagnostic::new("component-unidentified", c.path.clone(), "no package URL, no CPE and no name")
         });
-        let mut by_vulnerability: BTreeMap<Ref, Vec<Opinion>> = BTreeMap::new();
-        for name in &who.names {
-            if name.confidence < self.options.min_confidence {
-                continue;
-            }
+        let mut heard: Vec<Heard<'_>> = Vec::new();
+        for name in who.names.iter().filter(|n| n.confidence >= self.options.min_confidence) {
             let keys = VersionKeys::new(name.version.as_deref());
             self.index.rules(&name.key, &mut |r, bytes| {
                 let rule = Rule::read(bytes)?;
-                let Some(word) = decide::apply(&rule, name, &keys, &who)? else { return Ok(()) };
-                let opinion = self.opinion(r, &rule, word, name)?;
-                by_vulnerability.entry(r).or_default().push(opinion);
+                if let Some(mut word) = decide::apply(&rule, name, &keys, &who)? {
+                    self.ask_platforms(r, &mut word, name)?;
+                    heard.push(Heard { vulnerability: r, told_in: r, rule, word, name });
+                }
                 Ok(())
             })?;
         }
-        self.fold_upstream(&mut by_vulnerability)?;
-        let keep = |o: &Opinion| matches!(o.evidence.verdict, Verdict::Affected | Verdict::Conditional);
-        let list = by_vulnerability
-            .into_iter()
-            .filter(|(_, opinions)| self.options.explain || opinions.iter().any(keep))
-            .map(|(vulnerability, opinions)| Candidate { component: n, vulnerability, opinions })
-            .collect();
+        self.fold_upstream(&mut heard)?;
+        heard.sort_by_key(|h| h.vulnerability);
+        let mut list = Vec::new();
+        for group in heard.chunk_by(|a, b| a.vulnerability == b.vulnerability) {
+            if self.options.explain || group.iter().any(Heard::hurts) {
+                let opinions = group.iter().map(|h| self.opinion(h, c)).collect::<Result<_, _>>()?;
+                list.extend(group.first().map(|h| Candidate {
+                    component: n,
+                    vulnerability: h.vulnerability,
+                    opinions,
+                }));
+            }
+        }
         Ok((list, diagnostic))
     }
 
-    fn opinion(
+    /// Asks the other components of the release about the platforms that a configuration wants.
+    fn ask_platforms(
         &self,
         r: Ref,
-        rule: &Rule<'_>,
-        mut word: Word,
+        word: &mut Word<'_>,
         name: &identity::Identity,
-    ) -> Result<Opinion, IndexError> {
+    ) -> Result<(), IndexError> {
         let affected = matches!(word.verdict, Verdict::Affected | Verdict::Conditional);
-        if affected && let (Some(number), Some(cpe)) = (word.config, &name.cpe) {
-            let block = self.index.block(r)?;
-            if let Some(config) = block.configs.get(number) {
-                let (truth, unknown) = self.context.decide(config, cpe, name.version.as_deref());
-                match truth {
-                    Truth::Yes => {}
-                    Truth::No => {
-                        word.verdict = Verdict::NotAffected;
-                        word.reason =
-                            "the release does not hold the platform that the configuration asks for"
-                                .to_owned();
-                    }
-                    Truth::Unknown => {
-                        word.verdict = Verdict::Conditional;
-                        word.reason =
-                            format!("only together with {unknown}, which the inventory does not tell");
-                    }
-                }
+        let (true, Some(number), Some(cpe)) = (affected, word.config, &name.cpe) else { return Ok(()) };
+        let block = self.index.block(r)?;
+        let Some(config) = block.configs.get(number) else { return Ok(()) };
+        let (truth, unknown) = self.context.decide(config, cpe, name.version.as_deref());
+        match truth {
+            Truth::Yes => {}
+            Truth::No => {
+                word.verdict = Verdict::NotAffected;
+                word.reason =
+                    "the release does not hold the platform that the configuration asks for".to_owned();
+            }
+            Truth::Unknown => {
+                word.verdict = Verdict::Conditional;
+                word.reason = format!("only together with {unknown}, which the inventory does not tell");
             }
         }
-        let (fixed, note) = if affected { rule.tail()? } else { (Vec::new(), String::new()) };
-        if word.reason.is_empty() {
-            word.reason = note;
+        Ok(())
+    }
+
+    fn opinion(&self, heard: &Heard<'_>, c: &Component) -> Result<Opinion, IndexError> {
+        let Heard { rule, word, name, .. } = heard;
+        let (fixed, note) = if heard.hurts() { rule.tail()? } else { (Vec::new(), String::new()) };
+        let reason = if word.reason.is_empty() { note } else { word.reason.clone() };
+        let mut evidence = Evidence {
+            source: rule.source.as_str(),
+            // named when the vulnerability is described: its block is read once for all its findings
+            record: rule.record.to_string(),
+            identifier: name.shown(c),
+            range: word.range.words(),
+            verdict: word.verdict,
+            confidence: word.confidence,
+            reason,
+        };
+        if heard.told_in != heard.vulnerability {
+            name_record(&mut evidence, &self.index.block(heard.told_in)?.records);
         }
         Ok(Opinion {
             source: rule.source,
             upstream: name.upstream,
             fixed: sorted_fixed(rule.scheme, fixed, name.version.as_deref()),
-            evidence: Evidence {
-                source: rule.source.as_str(),
-                // filled in when the vulnerability is described: most candidates are dismissed before
-                record: rule.record.to_string(),
-                identifier: name.shown.clone(),
-                range: word.range,
-                verdict: word.verdict,
-                confidence: word.confidence,
-                reason: word.reason,
-            },
+            evidence,
         })
     }
 
     /// A distributor's record that names the flaw it is about (`upstream`) speaks on that flaw, where it is known.
-    fn fold_upstream(&self, all: &mut BTreeMap<Ref, Vec<Opinion>>) -> Result<(), IndexError> {
-        let refs: Vec<Ref> = all
+    fn fold_upstream(&self, heard: &mut Vec<Heard<'_>>) -> Result<(), IndexError> {
+        let mut refs: Vec<Ref> = heard
             .iter()
-            .filter(|(_, o)| o.iter().any(|o| matches!(o.source, Source::Distribution | Source::Csaf)))
-            .map(|(r, _)| *r)
+            .filter(|h| matches!(h.rule.source, Source::Distribution | Source::Csaf))
+            .map(|h| h.vulnerability)
             .collect();
+        refs.sort_unstable();
+        refs.dedup();
         for r in refs {
-            let (_, upstream) = self.index.links(r)?;
-            let mut moved = false;
-            for id in upstream {
+            let mut moved = Vec::new();
+            for id in self.index.links(r)?.1 {
                 let Some(target) = self.index.by_id(&id)?.filter(|t| *t != r) else { continue };
-                let mut opinions = all.get(&r).cloned().unwrap_or_default();
-                let names = self.index.block(r)?.records;
-                for o in &mut opinions {
-                    name_record(&mut o.evidence, &names);
-                }
-                all.entry(target).or_default().extend(opinions);
-                moved = true;
+                let of_r = heard.iter().filter(|h| h.vulnerability == r);
+                moved.extend(of_r.map(|h| Heard { vulnerability: target, ..h.clone() }));
             }
-            if moved {
-                all.remove(&r);
+            if !moved.is_empty() {
+                heard.retain(|h| h.vulnerability != r);
+                heard.extend(moved);
             }
         }
         Ok(())
