@@ -19,6 +19,20 @@ pub enum Error {
         /// Why it failed.
         diagnostic: Diagnostic,
     },
+    /// The actor may not do this; the text names the permission.
+    #[error("not allowed: {0}")]
+    Denied(String),
+    /// A field of what was sent does not do.
+    #[error("{field}: {message}")]
+    Rejected {
+        /// The field.
+        field: String,
+        /// What is wanted.
+        message: String,
+    },
+    /// A document cannot be used; the diagnostics say why.
+    #[error("the document cannot be used: {}", .0.first().map_or(String::new(), ToString::to_string))]
+    Refused(Vec<Diagnostic>),
     /// Another process holds what is needed.
     #[error("{0}")]
     Conflict(String),

@@ -1,7 +1,9 @@
 //! State: the intelligence store. The only crate that knows SQL; clock values are handed in by its callers.
 
+pub mod detection;
 pub mod error;
 pub mod intel;
+pub mod inventory;
 pub mod platform;
 
 pub use error::{Error, Result};

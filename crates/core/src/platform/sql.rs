@@ -1,7 +1,7 @@
 //! Asking and telling the database in the SQL that SQLite and PostgreSQL share. What differs is here and in
 //! [`super::bulk`]: how a list is bound. Values are `$1`, `$2` … on both.
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement, TryGetableMany, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, TryGetableMany, Value};
 
 use crate::error::{Doing, Result};
 
@@ -18,6 +18,26 @@ pub(crate) async fn rows<T: TryGetableMany>(
         .map(|r| T::try_get_many_by_index(r).map_err(Into::into))
         .collect::<std::result::Result<_, sea_orm::DbErr>>()
         .doing(what)
+}
+
+/// All rows of a question whose rows have more columns than a tuple can hold; see [`read`].
+pub(crate) async fn raw(
+    db: &impl ConnectionTrait,
+    what: &str,
+    sql: &str,
+    values: Vec<Value>,
+) -> Result<Vec<QueryResult>> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    db.query_all_raw(statement).await.doing(what)
+}
+
+/// Reads the rows of [`raw`].
+pub(crate) fn read<T>(
+    rows: &[QueryResult],
+    what: &str,
+    one: impl Fn(&QueryResult) -> std::result::Result<T, DbErr>,
+) -> Result<Vec<T>> {
+    rows.iter().map(one).collect::<std::result::Result<_, _>>().doing(what)
 }
 
 /// The first row of a question.

@@ -1,0 +1,495 @@
+//! Product lines, products, releases and what is in them.
+
+use std::collections::HashMap;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::platform::access::{Actor, Lines, Permission};
+use crate::platform::change::Change;
+use crate::platform::sql;
+
+mod document;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use document::{Difference, Document, documents, original};
+pub use upload::{Prepared, Uploaded, apply, prepare, upload};
+
+/// A product line with how much is in it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// Id.
+    pub id: i64,
+    /// Name, unique in the workspace.
+    pub name: String,
+    /// Its security contact (a person).
+    pub contact: Option<i64>,
+    /// Number of products.
+    pub products: i64,
+}
+
+/// A product with its releases' numbers added up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Product {
+    /// Id.
+    pub id: i64,
+    /// Product line.
+    pub line: i64,
+    /// Name of the line.
+    pub line_name: String,
+    /// Name, unique in the workspace.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// Number of releases.
+    pub releases: i64,
+}
+
+/// A release: what was shipped.
+#[derive(Debug, Clone, Serialize)]
+pub struct Release {
+    /// Id.
+    pub id: i64,
+    /// Product.
+    pub product: i64,
+    /// Name of the product.
+    pub product_name: String,
+    /// Product line.
+    pub line: i64,
+    /// Name of the line.
+    pub line_name: String,
+    /// Version.
+    pub version: String,
+    /// Day it was released.
+    pub released: Option<String>,
+    /// Day until which it is supported.
+    pub support_until: Option<String>,
+    /// Still watched.
+    pub active: bool,
+    /// The newest of its product.
+    pub latest: bool,
+    /// When it was last matched.
+    pub matched: Option<String>,
+    /// Distinct components.
+    pub components: i64,
+    /// Open findings by severity: critical, high, medium, low, without rating.
+    pub open: [i64; 5],
+    /// Open findings of flaws that are known to be exploited.
+    pub exploited: i64,
+    /// Units in the field.
+    pub units: i64,
+}
+
+const RELEASE: &str = "SELECT r.id, r.product, p.name, p.line, l.name, r.version, r.released, r.support_until, \
+                       r.active, r.latest, r.matched, r.components, r.critical, r.high, r.medium, r.low, r.unrated, \
+                       r.exploited, r.units FROM release r JOIN product p ON p.id = r.product \
+                       JOIN line l ON l.id = p.line";
+
+fn release(row: &sea_orm::QueryResult) -> std::result::Result<Release, sea_orm::DbErr> {
+    let number = |n: usize| row.try_get_by_index::<i64>(n);
+    Ok(Release {
+        id: number(0)?,
+        product: number(1)?,
+        product_name: row.try_get_by_index(2)?,
+        line: number(3)?,
+        line_name: row.try_get_by_index(4)?,
+        version: row.try_get_by_index(5)?,
+        released: row.try_get_by_index(6)?,
+        support_until: row.try_get_by_index(7)?,
+        active: number(8)? != 0,
+        latest: number(9)? != 0,
+        matched: row.try_get_by_index(10)?,
+        components: number(11)?,
+        open: [number(12)?, number(13)?, number(14)?, number(15)?, number(16)?],
+        exploited: number(17)?,
+        units: number(18)?,
+    })
+}
+
+/// `AND column IN (…)` for the lines in which an actor holds a permission; the list is bound as `$n`.
+pub(crate) fn in_lines(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    permission: Permission,
+    column: &str,
+    values: &mut Vec<Value>,
+) -> Result<String> {
+    actor.need(permission)?;
+    Ok(match actor.lines(permission) {
+        Lines::All => String::new(),
+        Lines::Some(lines) => {
+            values.push(sql::list(&lines));
+            format!(" AND {column} IN {}", sql::numbers(db, values.len()))
+        }
+    })
+}
+
+/// Product lines that the actor may see, by name.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn lines(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Line>> {
+    let mut values = vec![actor.workspace.into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "l.id", &mut values)?;
+    let select = format!(
+        "SELECT l.id, l.name, l.contact, (SELECT COUNT(*) FROM product p WHERE p.line = l.id) FROM line l \
+         WHERE l.workspace = $1{scope} ORDER BY l.name"
+    );
+    let rows: Vec<(i64, String, Option<i64>, i64)> =
+        sql::rows(db, "listing product lines", &select, values).await?;
+    Ok(rows.into_iter().map(|(id, name, contact, products)| Line { id, name, contact, products }).collect())
+}
+
+/// Products that the actor may see, by line and name.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn products(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Product>> {
+    let mut values = vec![actor.workspace.into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT p.id, p.line, l.name, p.name, p.description, (SELECT COUNT(*) FROM release r WHERE r.product = p.id) \
+         FROM product p JOIN line l ON l.id = p.line WHERE p.workspace = $1{scope} ORDER BY l.name, p.name"
+    );
+    type Row = (i64, i64, String, String, String, i64);
+    let rows: Vec<Row> = sql::rows(db, "listing products", &select, values).await?;
+    let product = |(id, line, line_name, name, description, releases)| Product {
+        id,
+        line,
+        line_name,
+        name,
+        description,
+        releases,
+    };
+    Ok(rows.into_iter().map(product).collect())
+}
+
+/// Releases that the actor may see, of one product or of all, newest first within a product.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn releases(db: &DatabaseConnection, actor: &Actor, product: Option<i64>) -> Result<Vec<Release>> {
+    let mut values = vec![actor.workspace.into(), product.unwrap_or(0).into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "{RELEASE} WHERE r.workspace = $1 AND ($2 = 0 OR r.product = $2){scope} ORDER BY l.name, p.name, r.id DESC"
+    );
+    let rows = sql::raw(db, "listing releases", &select, values).await?;
+    sql::read(&rows, "listing releases", release)
+}
+
+/// One release.
+///
+/// # Errors
+/// [`Error::NotFound`] also where the actor may not see it: that it is there is not told.
+pub async fn release_of(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<Release> {
+    let mut values = vec![actor.workspace.into(), id.into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!("{RELEASE} WHERE r.workspace = $1 AND r.id = $2{scope}");
+    let rows = sql::raw(db, "reading a release", &select, values).await?;
+    let found = sql::read(&rows, "reading a release", release)?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("release {id}")))
+}
+
+/// The release of a product's name and version.
+///
+/// # Errors
+/// [`Error::NotFound`] as [`release_of`].
+pub async fn release_named(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    product: &str,
+    version: &str,
+) -> Result<Release> {
+    let mut values = vec![actor.workspace.into(), product.into(), version.into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!("{RELEASE} WHERE r.workspace = $1 AND p.name = $2 AND r.version = $3{scope}");
+    let rows = sql::raw(db, "reading a release", &select, values).await?;
+    let found = sql::read(&rows, "reading a release", release)?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("release {product} {version}")))
+}
+
+fn named(what: &str, name: &str) -> Result<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
+        let message = format!("the {what} has 1 to 200 characters and no line breaks");
+        return Err(Error::Rejected { field: what.to_owned(), message });
+    }
+    Ok(name.to_owned())
+}
+
+/// Makes a product line, or gives the one of that name.
+///
+/// # Errors
+/// Denied; the name does not do.
+pub async fn make_line(change: &mut Change<'_>, name: &str) -> Result<i64> {
+    change.actor.need_everywhere(Permission::InventoryWrite)?;
+    let (what, name) = ("making a product line", named("line", name)?);
+    let values = vec![change.actor.workspace.into(), name.clone().into()];
+    let select = "SELECT id FROM line WHERE workspace = $1 AND name = $2";
+    if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, values.clone()).await? {
+        return Ok(id);
+    }
+    let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) RETURNING id";
+    let mut values = values;
+    values.push(change.actor.now.clone().into());
+    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    change.record("line.create", format!("line/{id}"), &name, &(), &());
+    Ok(id)
+}
+
+/// Makes a product in a line, or gives the one of that name.
+///
+/// # Errors
+/// Denied; the name does not do.
+pub async fn make_product(change: &mut Change<'_>, line: i64, name: &str) -> Result<i64> {
+    let (what, name) = ("making a product", named("product", name)?);
+    let values = vec![change.actor.workspace.into(), name.clone().into()];
+    let select = "SELECT id, line FROM product WHERE workspace = $1 AND name = $2";
+    if let Some((id, line)) = sql::row::<(i64, i64)>(&change.tx, what, select, values.clone()).await? {
+        change.actor.need_in(Permission::InventoryRead, line)?;
+        return Ok(id);
+    }
+    change.actor.need_in(Permission::InventoryWrite, line)?;
+    let insert = "INSERT INTO product (workspace, name, line, created) SELECT $1, $2, id, $4 FROM line \
+                  WHERE id = $3 AND workspace = $1 RETURNING id";
+    let mut values = values;
+    values.extend([Value::from(line), change.actor.now.clone().into()]);
+    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    change.record("product.create", format!("product/{id}"), &name, &(), &line);
+    Ok(id)
+}
+
+/// Makes a release of a product, or gives the one of that version; the newest made is the product's latest.
+///
+/// # Errors
+/// Denied; the version does not do.
+pub async fn make_release(change: &mut Change<'_>, product: i64, version: &str) -> Result<i64> {
+    let (what, version) = ("making a release", named("version", version)?);
+    let select = "SELECT line, name FROM product WHERE id = $1 AND workspace = $2";
+    let values = vec![product.into(), change.actor.workspace.into()];
+    let (line, name): (i64, String) = sql::row(&change.tx, what, select, values)
+        .await?
+        .ok_or_else(|| Error::NotFound(format!("product {product}")))?;
+    change.actor.need_in(Permission::InventoryRead, line)?;
+    let select = "SELECT id FROM release WHERE product = $1 AND version = $2";
+    let values = vec![product.into(), version.clone().into()];
+    if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, values).await? {
+        return Ok(id);
+    }
+    change.actor.need_in(Permission::InventoryWrite, line)?;
+    sql::run(&change.tx, what, "UPDATE release SET latest = 0 WHERE product = $1", vec![product.into()])
+        .await?;
+    let insert = "INSERT INTO release (workspace, product, version, latest, created) VALUES ($1, $2, $3, 1, $4) \
+                  RETURNING id";
+    let values = vec![
+        change.actor.workspace.into(),
+        product.into(),
+        version.clone().into(),
+        change.actor.now.clone().into(),
+    ];
+    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    change.record("release.create", format!("release/{id}"), &format!("{name} {version}"), &(), &());
+    Ok(id)
+}
+
+fn one(row: Option<(i64,)>) -> Result<i64> {
+    row.map(|r| r.0).ok_or_else(|| Error::NotFound("what it belongs to".to_owned()))
+}
+
+/// A component of a release as lists show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct Listed {
+    /// Id.
+    pub id: i64,
+    /// Name with its group.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Package URL, or empty.
+    pub purl: String,
+    /// Licences as the document gives them.
+    pub licences: String,
+    /// Named by the product itself, not by another component.
+    pub direct: bool,
+    /// In how many places of the document it stands.
+    pub places: i64,
+    /// Open findings.
+    pub findings: i64,
+    /// Highest severity among them, 0 (none) to 5 (critical).
+    pub worst: i64,
+}
+
+/// Components of a release whose name, version, purl or licence holds `text`, worst first.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn components(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    release: i64,
+    text: &str,
+    skip: u64,
+    most: u64,
+) -> Result<Vec<Listed>> {
+    release_of(db, actor, release).await?;
+    let select = "SELECT c.id, c.grp, c.name, c.version, c.purl, o.licences, o.direct, o.places, \
+                  COALESCE(f.n, 0), COALESCE(f.worst, 0) FROM occurrence o JOIN component c ON c.id = o.component \
+                  LEFT JOIN (SELECT component, COUNT(*) AS n, MAX(severity) AS worst FROM finding WHERE release = $1 \
+                  AND closed IS NULL GROUP BY component) f ON f.component = c.id \
+                  WHERE o.release = $1 AND ($2 = '' OR LOWER(c.grp || '/' || c.name || '@' || c.version || ' ' || \
+                  c.purl || ' ' || o.licences) LIKE $2) \
+                  ORDER BY COALESCE(f.worst, 0) DESC, COALESCE(f.n, 0) DESC, c.name, c.version, c.id LIMIT $3 OFFSET $4";
+    let like = if text.is_empty() { String::new() } else { format!("%{}%", text.to_lowercase()) };
+    let values = vec![release.into(), like.into(), (most as i64).into(), (skip as i64).into()];
+    type Row = (i64, String, String, String, String, String, i64, String, i64, i64);
+    let rows: Vec<Row> = sql::rows(db, "listing components", select, values).await?;
+    let listed = |(id, group, name, version, purl, licences, direct, places, findings, worst): Row| Listed {
+        id,
+        name: if group.is_empty() { name } else { format!("{group}/{name}") },
+        version,
+        purl,
+        licences,
+        direct: direct != 0,
+        places: serde_json::from_str::<Vec<String>>(&places).map_or(1, |p| p.len() as i64),
+        findings,
+        worst,
+    };
+    Ok(rows.into_iter().map(listed).collect())
+}
+
+/// Where a component is used.
+#[derive(Debug, Clone, Serialize)]
+pub struct Use {
+    /// Release.
+    pub release: i64,
+    /// Its product.
+    pub product: String,
+    /// Its product line.
+    pub line: String,
+    /// Its version.
+    pub release_version: String,
+    /// Component.
+    pub component: i64,
+    /// Name with its group.
+    pub name: String,
+    /// Version found.
+    pub version: String,
+    /// Package URL, or empty.
+    pub purl: String,
+    /// Named by the product itself.
+    pub direct: bool,
+    /// Units in the field.
+    pub units: i64,
+}
+
+/// Releases that hold a component whose name is `text`, or begins so where it ends in `*`, or whose purl begins so.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn where_used(db: &DatabaseConnection, actor: &Actor, text: &str, most: u64) -> Result<Vec<Use>> {
+    let text = text.trim();
+    let mut values = vec![actor.workspace.into()];
+    let condition = if text.starts_with("pkg:") {
+        values.extend([Value::from(text), format!("{text}\u{10ffff}").into()]);
+        "c.purl >= $2 AND c.purl < $3"
+    } else if let Some(start) = text.strip_suffix('*') {
+        let plain = plain(start);
+        values.extend([Value::from(plain.clone()), format!("{plain}\u{10ffff}").into()]);
+        "c.plain >= $2 AND c.plain < $3"
+    } else {
+        values.push(plain(text).into());
+        "c.plain = $2"
+    };
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    values.push((most as i64).into());
+    let select = format!(
+        "SELECT r.id, p.name, l.name, r.version, c.id, c.grp, c.name, c.version, c.purl, o.direct, r.units \
+         FROM component c JOIN occurrence o ON o.component = c.id JOIN release r ON r.id = o.release \
+         JOIN product p ON p.id = r.product JOIN line l ON l.id = p.line \
+         WHERE {condition} AND r.workspace = $1{scope} ORDER BY l.name, p.name, r.id DESC, c.name, c.version LIMIT ${}",
+        values.len()
+    );
+    type Row = (i64, String, String, String, i64, String, String, String, String, i64, i64);
+    let rows: Vec<Row> = sql::rows(db, "asking where a component is used", &select, values).await?;
+    let one = |(
+        release,
+        product,
+        line,
+        release_version,
+        component,
+        group,
+        name,
+        version,
+        purl,
+        direct,
+        units,
+    ): Row| Use {
+        release,
+        product,
+        line,
+        release_version,
+        component,
+        name: if group.is_empty() { name } else { format!("{group}/{name}") },
+        version,
+        purl,
+        direct: direct != 0,
+        units,
+    };
+    Ok(rows.into_iter().map(one).collect())
+}
+
+/// A name as it is looked up: lower case, `_` and `.` as `-`.
+pub(crate) fn plain(name: &str) -> String {
+    name.trim().to_lowercase().replace(['_', '.'], "-")
+}
+
+/// Puts units in the field to a release, one customer and region at a time.
+///
+/// # Errors
+/// Denied; [`Error::NotFound`].
+pub async fn deploy(
+    change: &mut Change<'_>,
+    release: i64,
+    customer: &str,
+    region: &str,
+    units: i64,
+) -> Result<()> {
+    let what = "noting a deployment";
+    let release = release_of(&change.tx, change.actor, release).await?;
+    change.actor.need_in(Permission::InventoryWrite, release.line)?;
+    let customer = named("customer", customer)?;
+    let insert = "INSERT INTO deployment (workspace, release, customer, region, units, devices) \
+                  VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (release, customer, region) DO UPDATE SET units = $5";
+    let values = vec![
+        change.actor.workspace.into(),
+        release.id.into(),
+        customer.clone().into(),
+        region.trim().into(),
+        units.max(0).into(),
+    ];
+    sql::run(&change.tx, what, insert, values).await?;
+    let sum = "UPDATE release SET units = (SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM deployment \
+               WHERE release = $1) WHERE id = $1";
+    sql::run(&change.tx, what, sum, vec![release.id.into()]).await?;
+    change.record("release.deploy", format!("release/{}", release.id), &customer, &(), &(region, units));
+    Ok(())
+}
+
+/// Ids of components by the hash of what identifies them.
+pub(crate) async fn component_ids(
+    db: &impl ConnectionTrait,
+    hashes: &[String],
+) -> Result<HashMap<String, i64>> {
+    let mut ids = HashMap::with_capacity(hashes.len());
+    for chunk in hashes.chunks(20_000) {
+        let select = format!("SELECT hash, id FROM component WHERE hash IN {}", sql::texts(db, 1));
+        let rows: Vec<(String, i64)> =
+            sql::rows(db, "looking components up", &select, vec![sql::list(chunk)]).await?;
+        ids.extend(rows);
+    }
+    Ok(ids)
+}
