@@ -2,6 +2,7 @@
 
 pub mod db;
 pub mod scan;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -49,6 +50,8 @@ pub enum Command {
     Scan(scan::ScanArgs),
     /// Import and look at vulnerability intelligence
     Db(db::DbArgs),
+    /// Serve the web application and its API
+    Serve(serve::ServeArgs),
 }
 
 /// How a command that ran to its end came out.
@@ -146,6 +149,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
     let outcome = match &cli.command {
         Command::Scan(args) => scan::run(&cli.global, args, out),
         Command::Db(args) => db::run(&cli.global, args, out),
+        Command::Serve(args) => serve::run(&cli.global, args),
     };
     let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));
     match outcome {

@@ -48,6 +48,14 @@ pub fn read(target: &str, options: &ReadOptions) -> Result<Input, Error> {
     single(target, &mut file, Some(meta.len()), system::around(path).as_ref(), options)
 }
 
+/// Reads every document of a file whose bytes are at hand.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_bytes(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Input, Error> {
+    single(name, &mut io::Cursor::new(bytes), Some(bytes.len() as u64), None, options)
+}
+
 fn single(
     name: &str,
     reader: &mut dyn Read,
