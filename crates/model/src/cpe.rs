@@ -124,14 +124,12 @@ impl CpeValue {
         while let Some(c) = chars.next() {
             match c {
                 '\\' => match chars.next() {
-                    Some(c) => out.extend(c.to_lowercase()),
+                    Some(c) => keep(c, &mut out)?,
                     None => return fail("a `\\` quotes nothing"),
                 },
                 '*' => out.push(WILD_MANY),
                 '?' => out.push(WILD_ONE),
-                WILD_MANY | WILD_ONE => return fail("a private character stands in it"),
-                c if c.is_control() => return fail("a control character stands in it"),
-                c => out.extend(c.to_lowercase()),
+                c => keep(c, &mut out)?,
             }
         }
         Ok(CpeValue::Text(out))
@@ -140,8 +138,9 @@ impl CpeValue {
     /// Reads an attribute of a 2.2 URI: percent escapes, `%01` for `?` and `%02` for `*`.
     fn parse_uri(text: &str) -> Result<CpeValue, CpeError> {
         match text {
-            "" | "*" => return Ok(CpeValue::Any),
+            "" | "*" | "%02" => return Ok(CpeValue::Any),
             "-" => return Ok(CpeValue::Na),
+            _ if text.contains(char::is_control) => return fail("a control character stands in it"),
             _ => {}
         }
         let mut bytes = Vec::with_capacity(text.len());
@@ -163,9 +162,7 @@ impl CpeValue {
             match c {
                 '\u{1}' => out.push(WILD_ONE),
                 '\u{2}' => out.push(WILD_MANY),
-                WILD_MANY | WILD_ONE => return fail("a private character stands in it"),
-                c if c.is_control() => return fail("a control character stands in it"),
-                c => out.extend(c.to_lowercase()),
+                c => keep(c, &mut out)?,
             }
         }
         Ok(CpeValue::Text(out))
@@ -207,46 +204,44 @@ impl CpeValue {
     }
 }
 
-/// Wildcard match without recursion: on a mismatch the last [`WILD_MANY`] takes one character more.
-/// A [`WILD_ONE`] at either end stands for one character or none (NISTIR 7696, section 6.3).
-fn wild(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<char> = pattern.chars().collect();
-    let text: Vec<char> = text.chars().collect();
-    let lead = pattern.iter().take_while(|c| **c == WILD_ONE).count();
-    let tail = pattern.iter().skip(lead).rev().take_while(|c| **c == WILD_ONE).count();
-    if lead + tail == 0 {
-        return glob(&pattern, &text);
+/// Keeps a character of a name as itself, in lower case; what would pass for a wildcard is refused.
+fn keep(c: char, out: &mut String) -> Result<(), CpeError> {
+    match c {
+        WILD_MANY | WILD_ONE => return fail("a private character stands in it"),
+        c if c.is_control() => return fail("a control character stands in it"),
+        c => out.extend(c.to_lowercase()),
     }
-    let core = pattern.get(lead..pattern.len() - tail).unwrap_or(&[]);
-    (0..=lead.min(text.len())).any(|l| {
-        (0..=tail.min(text.len() - l)).any(|t| text.get(l..text.len() - t).is_some_and(|mid| glob(core, mid)))
-    })
+    Ok(())
 }
 
-fn glob(pattern: &[char], text: &[char]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while let Some(c) = text.get(t) {
-        match pattern.get(p) {
-            Some(&WILD_MANY) => {
-                retry = Some((p + 1, t));
-                p += 1;
+/// Wildcard match that follows every place of the pattern at once: its work is the product of the lengths at
+/// most. A [`WILD_ONE`] at either end stands for one character or none (NISTIR 7696, section 6.3).
+fn wild(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let lead = pattern.iter().take_while(|c| **c == WILD_ONE).count();
+    let tail = pattern.iter().rev().take_while(|c| **c == WILD_ONE).count();
+    let optional = |i: usize| i < lead || i + tail >= pattern.len();
+    // `at[i]`: the text so far can be what the first `i` of the pattern stand for
+    let pass = |at: &mut [bool]| {
+        for (i, c) in pattern.iter().enumerate() {
+            if (*c == WILD_MANY || optional(i)) && at.get(i) == Some(&true) {
+                at.iter_mut().skip(i + 1).take(1).for_each(|next| *next = true);
             }
-            Some(k) if *k == WILD_ONE || k == c => {
-                p += 1;
-                t += 1;
-            }
-            _ => match retry {
-                Some((rp, rt)) => {
-                    p = rp;
-                    t = rt + 1;
-                    retry = Some((rp, rt + 1));
-                }
-                None => return false,
-            },
         }
+    };
+    let mut at = vec![false; pattern.len() + 1];
+    at.iter_mut().take(1).for_each(|first| *first = true);
+    pass(&mut at);
+    for t in text.chars() {
+        let mut next = vec![false];
+        next.extend(pattern.iter().zip(&at).map(|(c, here)| *here && (*c == WILD_ONE || *c == t)));
+        for ((n, c), here) in next.iter_mut().zip(&pattern).zip(&at) {
+            *n |= *here && *c == WILD_MANY;
+        }
+        pass(&mut next);
+        at = next;
     }
-    pattern.iter().skip(p).all(|c| *c == WILD_MANY)
+    at.last() == Some(&true)
 }
 
 /// Splits at `:` that no `\` quotes.
@@ -496,7 +491,30 @@ mod tests {
         for bad in ["", "cpe:", "cpe:2.3:a", "cpe:/x:v", "cpe:/a:%zz", "cpe:2.3:a:b:c:d:e:f:g:h:i:j:k\\"] {
             assert!(Cpe::parse(bad).is_err(), "{bad}");
         }
-        let evil = CpeValue::parse(&"*a".repeat(1000)).unwrap();
-        assert!(!evil.matches(&CpeValue::Text("a".repeat(900))));
+        for forged in [
+            "cpe:2.3:a:v:\\\u{e000}:*:*:*:*:*:*:*:*",
+            "cpe:2.3:a:v:\\\u{1}:*:*:*:*:*:*:*:*",
+            "cpe:/a:v:\u{2}",
+        ] {
+            assert!(Cpe::parse(forged).is_err(), "{forged:?} holds a wildcard that was not written");
+        }
+        assert_eq!(Cpe::parse("cpe:/a:v:%02").unwrap().product, CpeValue::Any);
+    }
+
+    #[test]
+    fn hostile_patterns_cost_no_more_than_their_length() {
+        let text = |n| CpeValue::Text("a".repeat(n));
+        let long = "?".repeat(1000);
+        for (pattern, of, matches) in [
+            ("*a".repeat(1000), 900, false),
+            ("*a".repeat(900), 900, true),
+            (format!("{long}*b*{long}"), 4000, false),
+            (format!("{long}a*a{long}"), 2002, true),
+            ("?".repeat(1000), 1000, true),
+            ("?".repeat(1000), 1001, false),
+        ] {
+            let pattern = CpeValue::parse(&pattern).unwrap();
+            assert_eq!(pattern.matches(&text(of)), matches, "{} of {of}", pattern.matches(&text(1)));
+        }
     }
 }
