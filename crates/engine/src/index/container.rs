@@ -80,7 +80,7 @@ impl File {
         let mut last = HEADER as u64;
         for (i, end) in ends.iter_mut().enumerate() {
             *end = le64(all, 16 + 8 * i).ok_or(IndexError::Damaged(0))?;
-            if *end < last {
+            if *end < last || *end > all.len() as u64 {
                 return Err(IndexError::Damaged(0));
             }
             last = *end;

@@ -205,7 +205,7 @@ impl Index {
 pub(crate) fn block(file: &container::File, n: usize, offset: u64) -> Result<codec::Reader<'_>, IndexError> {
     let len = file.read(n, offset, 4)?;
     let len = u32::from_le_bytes(len.try_into().map_err(|_| IndexError::Foreign)?);
-    Ok(codec::Reader::new(file.read(n, offset + 4, len.into())?, offset))
+    Ok(codec::Reader::new(file.read(n, offset.saturating_add(4), len.into())?, offset))
 }
 
 /// What the index tells of a vulnerability.

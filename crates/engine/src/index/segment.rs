@@ -347,6 +347,11 @@ impl Segment {
     pub(crate) fn open(bytes: Bytes) -> Result<Segment, IndexError> {
         let file = container::File::open(KIND, bytes)?;
         let groups = number_at(&file, 0)?;
+        let (start, end) = file.section(3);
+        // each vulnerability has its offset there, so a count that is none cannot ask for memory
+        if groups >= (end - start) / 8 || groups > u32::MAX.into() {
+            return Err(IndexError::Damaged(start));
+        }
         Ok(Segment { file, groups })
     }
 
@@ -434,6 +439,6 @@ impl Segment {
 
 /// The `n`-th number at the head of section 3.
 fn number_at(file: &container::File, n: u64) -> Result<u64, IndexError> {
-    let bytes = file.read(3, n * 8, 8)?;
+    let bytes = file.read(3, n.saturating_mul(8), 8)?;
     Ok(u64::from_le_bytes(bytes.try_into().map_err(|_| IndexError::Foreign)?))
 }
