@@ -17,7 +17,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use tocsin_model::bom::{Bom, Component};
 use tocsin_model::cpe::{Cpe, CpeValue};
-use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::ecosystem::Ecosystem;
 use tocsin_model::finding::{Confidence, Evidence, Verdict};
 use tocsin_model::record::Source;
@@ -180,6 +180,7 @@ impl Matcher<'_> {
         }
         self.fold_upstream(&mut heard)?;
         heard.sort_by_key(|h| h.vulnerability);
+        let diagnostic = diagnostic.or_else(|| undecided(c, &heard));
         let mut list = Vec::new();
         for group in heard.chunk_by(|a, b| a.vulnerability == b.vulnerability) {
             if self.options.explain || group.iter().any(Heard::hurts) {
@@ -276,6 +277,27 @@ fn name_record(evidence: &mut Evidence, records: &[String]) {
     if let Some(id) = evidence.record.parse::<usize>().ok().and_then(|n| records.get(n)) {
         evidence.record.clone_from(id);
     }
+}
+
+/// The remark on a component of which some vulnerabilities give no verdict, by any source; guessed names aside.
+/// What is `heard` is sorted by vulnerability.
+fn undecided(c: &Component, heard: &[Heard<'_>]) -> Option<Diagnostic> {
+    let open =
+        |h: &Heard<'_>| h.word.verdict == Verdict::Undecidable && h.word.confidence > Confidence::Inferred;
+    let mut first = None;
+    let mut number = 0_usize;
+    for group in heard.chunk_by(|a, b| a.vulnerability == b.vulnerability) {
+        if group.iter().all(open) {
+            number += 1;
+            first = first.or(group.first());
+        }
+    }
+    let reason = &first?.word.reason;
+    let code = if c.version.is_none() { "version-missing" } else { "version-undecidable" };
+    let version = c.version.as_deref().map_or_else(|| "no version".to_owned(), excerpt);
+    let what =
+        format!("{number} vulnerabilities give no verdict on {} {version}: {reason}", excerpt(&c.name));
+    Some(Diagnostic::new(code, c.path.clone(), what))
 }
 
 type Described = HashMap<Ref, (Arc<Vulnerability>, Vec<String>)>;
