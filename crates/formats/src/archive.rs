@@ -4,17 +4,16 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Cursor, Read};
+use std::rc::Rc;
 
 use tocsin_model::diagnostic::Diagnostic;
 
-use crate::input::{Bounded, Limits, Wrapping, inner, unpack_error, wrapping};
+use crate::input::{Bounded, Counted, FREE, Limits, RATIO, Wrapping, inner, unpack_error, wrapping};
 
 /// How much of a file is looked at to tell what it is.
 pub const HEAD: u64 = 64 << 10;
 /// Most bytes of names and other remarks that an archive may put before one entry.
-const MOST_META: u64 = 1 << 20;
-/// Unpacked bytes below which the expansion ratio is not looked at.
-const FREE: u64 = 64 << 20;
+pub(crate) const MOST_META: u64 = 1 << 20;
 
 /// What an archive holds. Paths have `/` and neither a leading `/` nor `.` or `..` in them.
 #[derive(Debug, Default)]
@@ -54,28 +53,32 @@ pub enum Content {
 pub struct Opener<'a> {
     limits: &'a Limits,
     wanted: &'a dyn Wanted,
+    /// Entries that may still come.
     entries: u64,
+    /// Bytes that may still be held: files and the names of entries.
     held: u64,
+    /// Bytes that may still come out of a compression.
+    unpacked: u64,
 }
 
 impl<'a> Opener<'a> {
     /// A reader that holds what is `wanted`.
     pub fn new(limits: &'a Limits, wanted: &'a dyn Wanted) -> Self {
-        Opener { limits, wanted, entries: limits.entries, held: limits.document_bytes }
+        Opener {
+            limits,
+            wanted,
+            entries: limits.entries,
+            held: limits.document_bytes,
+            unpacked: limits.archive_bytes,
+        }
     }
 
-    /// Reads a file called `place`, of `size` bytes where that is known. A plain file is handed back whole,
-    /// wanted or not.
+    /// Reads a file called `place`. A plain file is handed back whole, wanted or not.
     ///
     /// # Errors
     /// It cannot be read, or passes a limit.
-    pub fn open(
-        &mut self,
-        place: &str,
-        reader: &mut dyn Read,
-        size: Option<u64>,
-    ) -> Result<Content, Diagnostic> {
-        match self.look(place, place, reader, size, 0, true)? {
+    pub fn open(&mut self, place: &str, reader: &mut dyn Read) -> Result<Content, Diagnostic> {
+        match self.look(place, place, reader, 0, true)? {
             Some(Found::File(name, bytes)) => Ok(Content::File(name, bytes)),
             Some(Found::Archive(tree)) => Ok(Content::Archive(tree)),
             None => Ok(Content::File(place.to_owned(), Vec::new())),
@@ -83,8 +86,8 @@ impl<'a> Opener<'a> {
     }
 
     /// Adds a file to `tree` as if it were an entry of the archive at `place`.
-    pub fn add(&mut self, tree: &mut Tree, place: &str, path: &str, reader: &mut dyn Read, size: u64) {
-        self.entry(tree, place, path.to_owned(), reader, size, 0);
+    pub fn add(&mut self, tree: &mut Tree, place: &str, path: &str, reader: &mut dyn Read) {
+        self.entry(tree, place, path.to_owned(), reader, 0);
     }
 
     fn look(
@@ -92,7 +95,6 @@ impl<'a> Opener<'a> {
         place: &str,
         path: &str,
         reader: &mut dyn Read,
-        size: Option<u64>,
         depth: u32,
         whole: bool,
     ) -> Result<Option<Found>, Diagnostic> {
@@ -109,12 +111,15 @@ impl<'a> Opener<'a> {
         let mut all = Cursor::new(head).chain(reader);
         match kind {
             Some(Wrapping::Gzip) => {
-                let mut plain = flate2::read::MultiGzDecoder::new(all);
-                self.unpacked(place, path, &mut plain, size, depth, whole)
+                let packed = Counted::new(all);
+                let put = packed.counter();
+                self.unpack(place, path, flate2::read::MultiGzDecoder::new(packed), put, depth, whole)
             }
             Some(Wrapping::Zstd) => {
-                let mut plain = zstd::stream::read::Decoder::new(all).map_err(bad)?;
-                self.unpacked(place, path, &mut plain, size, depth, whole)
+                let packed = Counted::new(all);
+                let put = packed.counter();
+                let plain = zstd::stream::read::Decoder::new(packed).map_err(bad)?;
+                self.unpack(place, path, plain, put, depth, whole)
             }
             Some(Wrapping::Tar) => Ok(Some(Found::Archive(self.tar(place, &mut all, depth)))),
             Some(Wrapping::Zip) => {
@@ -129,24 +134,21 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Goes on with what came out of a compression.
-    fn unpacked(
+    /// Goes on with what comes out of a compression; `put` counts what goes in.
+    fn unpack(
         &mut self,
         place: &str,
         path: &str,
-        plain: &mut dyn Read,
-        size: Option<u64>,
+        plain: impl Read,
+        put: Rc<Cell<u64>>,
         depth: u32,
         whole: bool,
     ) -> Result<Option<Found>, Diagnostic> {
-        let by_ratio = size.map_or(u64::MAX, |s| s.saturating_mul(self.limits.expansion_ratio).max(FREE));
-        let (most, limit) = if by_ratio < self.limits.archive_bytes {
-            (by_ratio, "expansion ratio of an archive")
-        } else {
-            (self.limits.archive_bytes, "archive size")
-        };
-        let mut plain = Bounded::new(plain, most, limit);
-        self.look(&inner(place), &inner(path), &mut plain, None, depth + 1, whole)
+        let plain = Bounded::new(plain, self.unpacked, "archive size");
+        let mut plain = plain.within_ratio(put, self.limits.expansion_ratio);
+        let found = self.look(&inner(place), &inner(path), &mut plain, depth + 1, whole);
+        self.unpacked = self.unpacked.saturating_sub(plain.given());
+        found
     }
 
     /// All of a file, within the limit of one document.
@@ -180,15 +182,14 @@ impl<'a> Opener<'a> {
                 }
             };
             meta.set(u64::MAX);
-            if !self.count(&mut tree, place) {
-                return tree;
-            }
             let kind = entry.header().entry_type();
             let path = clean(&String::from_utf8_lossy(&entry.path_bytes()));
+            if !self.count(&mut tree, place, &path) {
+                return tree;
+            }
             if kind.is_file() {
-                let size = entry.size();
                 let before = tree.files.len();
-                self.entry(&mut tree, place, path, &mut entry, size, depth);
+                self.entry(&mut tree, place, path, &mut entry, depth);
                 at.extend(tree.files.get(before).map(|(path, _)| (path.clone(), before)));
             } else if !kind.is_dir() {
                 if let Some(to) = entry.link_name_bytes() {
@@ -220,44 +221,39 @@ impl<'a> Opener<'a> {
     }
 
     fn zip(&mut self, place: &str, bytes: &[u8], depth: u32) -> Result<Tree, Diagnostic> {
-        let bad = |e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
-        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(bad)?;
+        let bad =
+            |place: &str, e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|e| bad(place, e))?;
         let mut tree = Tree::default();
         for n in 0..archive.len() {
-            if !self.count(&mut tree, place) {
+            let name = (archive.by_index_raw(n)).map(|f| String::from_utf8_lossy(f.name_raw()).into_owned());
+            let path = clean(name.as_deref().unwrap_or_default());
+            if !self.count(&mut tree, place, &path) {
                 break;
             }
-            let file = match archive.by_index(n) {
-                Ok(file) => file,
+            let file = match name.and_then(|_| archive.by_index(n)) {
+                Ok(file) if file.is_file() => file,
+                Ok(_) => continue,
                 Err(e) => {
-                    tree.diagnostics.push(bad(e));
+                    tree.diagnostics.push(bad(&format!("{place}!{path}"), e));
                     continue;
                 }
             };
-            if !file.is_file() {
-                continue;
-            }
-            let path = clean(&String::from_utf8_lossy(file.name_raw()));
-            let packed = file.compressed_size();
+            // what an archive says of itself is not trusted beyond its own size
+            let packed = file.compressed_size().min(bytes.len() as u64);
             let most = packed.saturating_mul(self.limits.expansion_ratio).max(FREE);
-            let mut file = Bounded::new(file, most, "expansion ratio of an archive");
-            self.entry(&mut tree, place, path, &mut file, packed, depth);
+            // entries may overlap, so the ratio of each says nothing of their sum
+            let mut file = Bounded::new(Bounded::new(file, most, RATIO), self.unpacked, "archive size");
+            self.entry(&mut tree, place, path, &mut file, depth);
+            self.unpacked = self.unpacked.saturating_sub(file.given());
         }
         Ok(tree)
     }
 
     /// Takes one file of an archive into its tree.
-    fn entry(
-        &mut self,
-        tree: &mut Tree,
-        place: &str,
-        path: String,
-        reader: &mut dyn Read,
-        size: u64,
-        depth: u32,
-    ) {
+    fn entry(&mut self, tree: &mut Tree, place: &str, path: String, reader: &mut dyn Read, depth: u32) {
         let inside = format!("{place}!{path}");
-        match self.look(&inside, &path, reader, Some(size), depth + 1, false) {
+        match self.look(&inside, &path, reader, depth + 1, false) {
             Ok(Some(Found::Archive(sub))) => tree.archives.push((path.clone(), sub)),
             Ok(Some(Found::File(name, bytes))) => {
                 if self.hold(bytes.len()) {
@@ -279,14 +275,21 @@ impl<'a> Opener<'a> {
         left.is_some()
     }
 
-    fn count(&mut self, tree: &mut Tree, place: &str) -> bool {
+    /// Counts an entry, whose name is held; `false` where the archive has too many.
+    fn count(&mut self, tree: &mut Tree, place: &str, path: &str) -> bool {
         let left = self.entries.checked_sub(1);
         self.entries = left.unwrap_or(0);
         if left.is_none() {
             let what = format!("limit: {} entries in one archive", self.limits.entries);
             tree.diagnostics.push(Diagnostic::new("limit-entries", place, what));
+            return false;
         }
-        left.is_some()
+        let held = self.hold(path.len());
+        if !held {
+            let what = "limit: document size passed by the names of an archive's entries together";
+            tree.diagnostics.push(Diagnostic::new("limit-size", place, what));
+        }
+        held
     }
 }
 
@@ -296,9 +299,10 @@ enum Found {
 }
 
 /// A reader that hands out no more than is left.
-struct Guard<'a> {
-    inner: &'a mut dyn Read,
-    left: &'a Cell<u64>,
+pub(crate) struct Guard<'a> {
+    pub inner: &'a mut dyn Read,
+    /// Bytes that may still be read.
+    pub left: &'a Cell<u64>,
 }
 
 impl Read for Guard<'_> {

@@ -1,7 +1,7 @@
 //! The catalogues of weaknesses (CWE) and attack patterns (CAPEC) in their published forms: XML of a release,
 //! CSV of a view, CAPEC as STIX 2.1, and tab-separated lists of id, status and name.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
 use quick_xml::events::{BytesStart, Event};
@@ -10,6 +10,7 @@ use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::record::{CatalogueEntry, Fact};
 
 use crate::exploitation::Sink;
+use crate::input::unpack_error;
 use crate::intel::Item;
 
 /// A form of this module.
@@ -25,6 +26,9 @@ pub enum Format {
 
 /// The words of the catalogues for the state of an entry (CWE schema 7, `StatusEnumeration`).
 const STATUS: &[&str] = &["Deprecated", "Draft", "Incomplete", "Obsolete", "Stable", "Usable"];
+
+/// Most entries that one is related to; looking for repeated ones compares each with each.
+const MOST_RELATED: usize = 1000;
 
 /// The form of an input that begins with `head`, or none of these.
 pub fn recognise(head: &[u8]) -> Option<Format> {
@@ -134,7 +138,7 @@ fn csv(input: impl BufRead, place: &str, sink: &mut Sink<'_>) -> Result<(), Diag
     let (release, date) = release_of(place);
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
     let mut row = csv::ByteRecord::new();
-    let bad = |e: csv::Error| Diagnostic::new("input-syntax", place, e.to_string());
+    let bad = |e: csv::Error| unpack_error(place, &io::Error::from(e));
     reader.read_byte_record(&mut row).map_err(bad)?;
     let names: Vec<String> = row
         .iter()
@@ -195,13 +199,13 @@ fn numbers(cell: &str) -> Vec<String> {
 
 fn push(list: &mut Vec<String>, family: &str, number: &str) {
     let id = format!("{family}-{number}");
-    if is_number(number) && !list.contains(&id) {
+    if is_number(number) && list.len() < MOST_RELATED && !list.contains(&id) {
         list.push(id);
     }
 }
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> String {
-    let found = tag.attributes().flatten().find(|a| a.key.as_ref() == name);
+    let found = tag.attributes().with_checks(false).flatten().find(|a| a.key.as_ref() == name);
     found
         .and_then(|a| quick_xml::escape::unescape(&a.value).map(|v| v.trim().to_owned()).ok())
         .unwrap_or_default()
@@ -221,7 +225,7 @@ fn xml(input: impl BufRead, place: &str, sink: &mut Sink<'_>) -> Result<(), Diag
             Ok(event) => event,
             Err(e) => {
                 let here = format!("{place} byte {}", reader.error_position());
-                return Err(Diagnostic::new("input-syntax", here, e.to_string()));
+                return Err(unpack_error(&here, &io::Error::other(e)));
             }
         };
         let (tag, whole) = match &event {

@@ -1,6 +1,9 @@
-//! Getting at the bytes: which wrapper they are in, and the limits of every reader.
+//! Getting at the bytes: which wrapper they are in, their encoding, and the limits of every reader.
 
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::io::Read;
+use std::rc::Rc;
 
 use tocsin_model::diagnostic::Diagnostic;
 
@@ -78,7 +81,15 @@ pub struct Bounded<R> {
     inner: R,
     left: u64,
     limit: &'static str,
+    given: u64,
+    /// Bytes that were put in so far, and how many times as many may come out.
+    ratio: Option<(Rc<Cell<u64>>, u64)>,
 }
+
+/// Unpacked bytes up to which no ratio is looked at.
+pub(crate) const FREE: u64 = 64 << 20;
+/// How the ratio is named in errors.
+pub(crate) const RATIO: &str = "expansion ratio of an archive";
 
 /// Makes an I/O error that names a limit.
 fn limit_error(what: String) -> std::io::Error {
@@ -88,7 +99,17 @@ fn limit_error(what: String) -> std::io::Error {
 impl<R: Read> Bounded<R> {
     /// At most `bytes`; passing it is an error that names `limit`.
     pub fn new(inner: R, bytes: u64, limit: &'static str) -> Self {
-        Bounded { inner, left: bytes, limit }
+        Bounded { inner, left: bytes, limit, given: 0, ratio: None }
+    }
+
+    /// Bytes handed out so far.
+    pub fn given(&self) -> u64 {
+        self.given
+    }
+
+    /// Also at most `times` what was `put` in, beyond the first 64 MiB.
+    pub fn within_ratio(self, put: Rc<Cell<u64>>, times: u64) -> Self {
+        Bounded { ratio: Some((put, times)), ..self }
     }
 }
 
@@ -99,6 +120,38 @@ impl<R: Read> Read for Bounded<R> {
             .left
             .checked_sub(n as u64)
             .ok_or_else(|| limit_error(format!("limit: {} passed", self.limit)))?;
+        self.given += n as u64;
+        if let Some((put, times)) = &self.ratio
+            && self.given > put.get().saturating_mul(*times).max(FREE)
+        {
+            return Err(limit_error(format!("limit: {RATIO} passed ({times} to 1)")));
+        }
+        Ok(n)
+    }
+}
+
+/// A reader that counts what was read through it, also once it has been given away.
+pub struct Counted<R> {
+    inner: R,
+    read: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Counted<R> {
+    /// Counts from 0.
+    pub fn new(inner: R) -> Self {
+        Counted { inner, read: Rc::default() }
+    }
+
+    /// Bytes read so far.
+    pub fn counter(&self) -> Rc<Cell<u64>> {
+        Rc::clone(&self.read)
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.read.set(self.read.get().saturating_add(n as u64));
         Ok(n)
     }
 }
@@ -124,4 +177,18 @@ pub(crate) fn inner(place: &str) -> String {
         }
     }
     place.to_owned()
+}
+
+/// UTF-8 text of a document; bytes that are none are replaced, and the first of them is named.
+pub(crate) fn text_of(bytes: &[u8]) -> (Cow<'_, str>, Option<Diagnostic>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (Cow::Borrowed(text), None),
+        Err(e) => {
+            let before = bytes.get(..e.valid_up_to()).unwrap_or_default();
+            let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+            let what = "bytes that are not UTF-8 were replaced, here and wherever else they stand";
+            let remark = Diagnostic::new("input-encoding", format!("line {line}"), what);
+            (String::from_utf8_lossy(bytes), Some(remark))
+        }
+    }
 }

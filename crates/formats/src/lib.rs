@@ -3,6 +3,7 @@
 
 pub mod advisory;
 pub mod archive;
+mod bound;
 pub mod catalogue;
 pub mod csaf;
 pub mod cve;
@@ -11,6 +12,7 @@ pub mod distro;
 pub mod exploitation;
 pub mod input;
 pub mod intel;
+mod json;
 pub mod lock;
 pub mod nvd;
 pub mod openvex;
@@ -18,3 +20,4 @@ pub mod osv;
 pub mod rustsec;
 pub mod sbom;
 pub mod spdx;
+mod xml;

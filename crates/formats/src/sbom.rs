@@ -6,7 +6,7 @@ use tocsin_model::diagnostic::Diagnostic;
 
 use crate::input::ReadOptions;
 use crate::lock::Distro;
-use crate::{cyclonedx, lock, spdx};
+use crate::{bound, cyclonedx, lock, spdx};
 
 /// Whether a file (its path, and all of its bytes) is an SBOM, lock file or package database read here.
 pub fn recognise(path: &str, bytes: &[u8]) -> bool {
@@ -32,7 +32,7 @@ pub fn read(
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(vec![Diagnostic::new("input-empty", "", "the file has no content")]);
     }
-    if cyclonedx::recognise(bytes) {
+    let mut bom = if cyclonedx::recognise(bytes) {
         cyclonedx::read(bytes, options)
     } else if spdx::recognise(bytes) {
         spdx::read(bytes, options)
@@ -41,5 +41,7 @@ pub fn read(
     } else {
         let what = "the content is of no SBOM or lock file format that is read here";
         Err(vec![Diagnostic::new("input-unrecognised", "", what)])
-    }
+    }?;
+    bound::keep(&mut bom, &options.limits);
+    Ok(bom)
 }

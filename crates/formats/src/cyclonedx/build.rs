@@ -7,6 +7,7 @@ use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
 use super::node::Node;
 use super::strict::Strict;
+use super::vdr::is_serial;
 use super::{VERSIONS, component, vex};
 
 /// What is known of a document so far.
@@ -55,7 +56,13 @@ impl<'a> Builder<'a> {
         match (key, &node) {
             ("bomFormat", Node::Text(t)) => self.named_format = Some(t == "CycloneDX"),
             ("specVersion", Node::Text(t)) => self.version(t),
-            ("serialNumber", Node::Text(t)) => self.bom.serial = Some(t.to_string()),
+            ("serialNumber", Node::Text(t)) => {
+                if !is_serial(&t.to_ascii_lowercase()) && self.strict.is_none() {
+                    let message = format!("{:?} is no urn:uuid: with a UUID; kept as written", excerpt(t));
+                    self.bom.diagnostics.push(Diagnostic::new("value-ignored", key, message));
+                }
+                self.bom.serial = Some(t.to_string());
+            }
             ("version", Node::Number(n)) if *n >= 0.0 => self.bom.version = Some(*n as u64),
             // XML has no numbers.
             ("version", Node::Text(t)) if t.parse::<u64>().is_ok() => self.bom.version = t.parse().ok(),

@@ -1,5 +1,7 @@
 //! One component, and the ones nested in it.
 
+use std::collections::HashSet;
+
 use tocsin_model::bom::{Bom, Component, ComponentKind, License};
 use tocsin_model::cpe::Cpe;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
@@ -168,12 +170,14 @@ impl Reader<'_, '_> {
             Some(one @ Node::Map(_)) => std::slice::from_ref(one),
             _ => &[],
         };
+        // a document may list very many
+        let mut known: HashSet<String> = c.cpes.iter().map(ToString::to_string).collect();
         for identity in identities {
             let Some(value) = identity.text_of("concludedValue") else { continue };
             match identity.text_of("field") {
                 Some("purl") if c.purl.is_none() => c.purl = Purl::parse(value).ok(),
                 Some("cpe") => {
-                    if let Some(cpe) = Cpe::parse(value).ok().filter(|cpe| !c.cpes.contains(cpe)) {
+                    if let Some(cpe) = Cpe::parse(value).ok().filter(|cpe| known.insert(cpe.to_string())) {
                         c.cpes.push(cpe);
                     }
                 }

@@ -12,6 +12,7 @@ use super::build::Builder;
 use super::node::{Context, DEPTH_MARK, Key, Node, NodeSeed};
 use super::schema;
 use crate::input::ReadOptions;
+use crate::json::{halves, repair, repaired};
 
 /// Reads a JSON document.
 ///
@@ -19,12 +20,9 @@ use crate::input::ReadOptions;
 /// No JSON, no object, nested too deep.
 pub(super) fn read(text: &str, options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
     match read_once(text, options) {
-        // An escape of half a surrogate pair is no character; JSON allows to write it (RFC 8259 section 8.2).
-        Err(e) if e.to_string().contains("surrogate") => {
-            let repaired = repair_surrogates(text);
-            let mut bom = read_once(&repaired, options).map_err(refusal)?;
-            let message = "half surrogate pairs were replaced";
-            bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));
+        Err(e) if halves(&e) => {
+            let mut bom = read_once(&repair(text), options).map_err(refusal)?;
+            bom.diagnostics.insert(0, repaired());
             Ok(bom)
         }
         other => other.map_err(refusal),
@@ -55,34 +53,6 @@ fn read_once(text: &str, options: &ReadOptions) -> Result<Bom, serde_json::Error
     bom.diagnostics
         .extend(violations.into_iter().filter(|d| d.code != "ref-duplicate" || !told.contains(&d.path)));
     Ok(bom)
-}
-
-/// Writes U+FFFD over every escape of a surrogate that has no partner.
-fn repair_surrogates(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let unit = |at: usize| -> Option<u16> {
-        let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
-    };
-    let mut out = bytes.to_vec();
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes.get(at) != Some(&b'\\') {
-            at += 1;
-            continue;
-        }
-        match unit(at) {
-            Some(0xD800..=0xDBFF) if matches!(unit(at + 6), Some(0xDC00..=0xDFFF)) => at += 12,
-            Some(0xD800..=0xDFFF) => {
-                if let Some(place) = out.get_mut(at..at + 6) {
-                    place.copy_from_slice(b"\\ufffd");
-                }
-                at += 6;
-            }
-            _ => at += 2,
-        }
-    }
-    String::from_utf8(out).unwrap_or_default()
 }
 
 struct Top<'b, 'a, 'c, 'l> {

@@ -19,12 +19,10 @@ mod vex;
 mod xml;
 mod xsd;
 
-use std::borrow::Cow;
-
 use tocsin_model::bom::Bom;
 use tocsin_model::diagnostic::{Diagnostic, Level};
 
-use crate::input::ReadOptions;
+use crate::input::{ReadOptions, text_of};
 
 /// Specification versions this reader knows, oldest first.
 pub(crate) const VERSIONS: &[&str] = &["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7"];
@@ -74,8 +72,7 @@ pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>>
 /// Reads a document in one of the encodings that are text.
 fn read_text(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = String::from_utf8_lossy(bytes);
-    let damaged = matches!(text, Cow::Owned(_));
+    let (text, damaged) = text_of(bytes);
     let text = text.trim_start();
     if text.is_empty() {
         return Err(vec![Diagnostic::new("input-empty", "", "the document is empty")]);
@@ -84,9 +81,8 @@ fn read_text(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>
     if options.strict && bom.format.encoding == "xml" {
         bom.diagnostics.extend(xsd::violations(text, &bom.format.version));
     }
-    if damaged {
-        let message = "bytes that are not UTF-8 were replaced";
-        bom.diagnostics.insert(0, Diagnostic::new("input-encoding", "", message));
+    if let Some(remark) = damaged {
+        bom.diagnostics.insert(0, remark);
     }
     Ok(bom)
 }

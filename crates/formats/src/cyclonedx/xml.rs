@@ -244,7 +244,8 @@ fn attributes<'a>(
     context: &Context<'_>,
 ) -> Result<Vec<(Cow<'a, str>, Node<'a>)>, Diagnostic> {
     let mut out = Vec::new();
-    for attribute in start.attributes() {
+    // the check for attributes that stand twice takes the square of their number; the first one counts then
+    for attribute in start.attributes().with_checks(false) {
         let attribute = attribute.map_err(|e| Diagnostic::new("input-syntax", "", e.to_string()))?;
         let raw = attribute.value.to_string();
         let value = quick_xml::escape::unescape(&raw).map_or_else(|_| raw.clone(), Cow::into_owned);

@@ -11,6 +11,7 @@ use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use super::VERSIONS;
 use super::strict::{is_license, is_time};
 use super::vdr::{is_hash, is_serial};
+use crate::xml as tree;
 
 /// Types of each version, in the order of [`VERSIONS`].
 const SCHEMAS: [&str; 8] = [
@@ -52,9 +53,10 @@ pub(super) fn violations(text: &str, version: &str) -> Vec<Diagnostic> {
             return vec![Diagnostic::new("schema-violation", "", format!("the schema cannot be used: {e}"))];
         }
     };
-    let xml = match roxmltree::Document::parse(text) {
+    // how deep elements nest the reader has looked at already
+    let xml = match tree::parse(text, None) {
         Ok(xml) => xml,
-        Err(e) => return vec![Diagnostic::new("schema-violation", "", e.to_string())],
+        Err(d) => return vec![Diagnostic::new("schema-violation", d.path, d.message)],
     };
     let root = xml.root_element();
     let mut said = Vec::new();

@@ -9,14 +9,16 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
-use std::io::Read;
+use std::cell::Cell;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::record::{Fact, Record};
 use tocsin_model::vex::VexStatement;
 
-use crate::input::{Bounded, Limits, ReadOptions, Wrapping, unpack_error, wrapping};
+use crate::archive::{Guard, MOST_META};
+use crate::input::{Bounded, Counted, FREE, Limits, RATIO, ReadOptions, Wrapping, unpack_error, wrapping};
 use crate::{advisory, catalogue, csaf, cve, cyclonedx, distro, exploitation, nvd, openvex, osv, rustsec};
 use bytes::Bytes;
 use shape::Shape;
@@ -194,7 +196,7 @@ impl Splitter<'_> {
     /// One stream: unwraps it, or cuts it into records.
     fn stream(&mut self, place: &str, input: &mut dyn Read, depth: u32) -> Result<(), Diagnostic> {
         let mut bytes = Bytes::new(input);
-        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let failed = |e: io::Error| unpack_error(place, &e);
         let Some(kind) = wrapping(bytes.peek(512).map_err(failed)?) else {
             return self.content(place, &mut bytes);
         };
@@ -202,15 +204,18 @@ impl Splitter<'_> {
             let what = format!("limit: {} wrappings inside one another", self.limits.wrappings);
             return Err(Diagnostic::new("limit-depth", place, what));
         }
-        let most = self.limits.archive_bytes;
+        let (most, times) = (self.limits.archive_bytes, self.limits.expansion_ratio);
+        let bytes = Counted::new(bytes);
+        let put = bytes.counter();
         match kind {
             Wrapping::Gzip => {
-                let mut inside = Bounded::new(flate2::read::MultiGzDecoder::new(bytes), most, "archive size");
-                self.stream(place, &mut inside, depth + 1)
+                let inside = Bounded::new(flate2::read::MultiGzDecoder::new(bytes), most, "archive size");
+                self.stream(place, &mut inside.within_ratio(put, times), depth + 1)
             }
             Wrapping::Zstd => {
                 let decoder = zstd::stream::read::Decoder::new(bytes).map_err(failed)?;
-                self.stream(place, &mut Bounded::new(decoder, most, "archive size"), depth + 1)
+                let inside = Bounded::new(decoder, most, "archive size");
+                self.stream(place, &mut inside.within_ratio(put, times), depth + 1)
             }
             Wrapping::Tar => self.tar(place, bytes, depth),
             Wrapping::Zip => self.zip(place, bytes, depth),
@@ -235,11 +240,17 @@ impl Splitter<'_> {
         }
     }
 
-    fn tar(&mut self, place: &str, bytes: Bytes<'_>, depth: u32) -> Result<(), Diagnostic> {
-        let failed = |e: std::io::Error| unpack_error(place, &e);
-        let mut archive = tar::Archive::new(bytes);
-        for entry in archive.entries().map_err(failed)? {
+    fn tar(&mut self, place: &str, mut bytes: impl Read, depth: u32) -> Result<(), Diagnostic> {
+        let failed = |e: io::Error| unpack_error(place, &e);
+        let meta = Cell::new(MOST_META);
+        let mut archive = tar::Archive::new(Guard { inner: &mut bytes, left: &meta });
+        let mut entries = archive.entries().map_err(failed)?;
+        loop {
+            // between two entries stand only a head and long names, which the library holds in memory
+            meta.set(MOST_META);
+            let Some(entry) = entries.next() else { return Ok(()) };
             let mut entry = entry.map_err(failed)?;
+            meta.set(u64::MAX);
             self.entry(place)?;
             if self.stopped {
                 return Ok(());
@@ -248,49 +259,58 @@ impl Splitter<'_> {
                 let inner = format!("{place}!{}", String::from_utf8_lossy(&entry.path_bytes()));
                 self.file(inner, &mut entry, depth);
             }
+            // what was not read counts as passed over here, not as a name
+            io::copy(&mut entry, &mut io::sink()).map_err(failed)?;
         }
-        Ok(())
     }
 
     /// A zip's directory stands at its end, so the archive is spooled to a temporary file first.
-    fn zip(&mut self, place: &str, mut bytes: Bytes<'_>, depth: u32) -> Result<(), Diagnostic> {
-        let failed = |e: std::io::Error| unpack_error(place, &e);
+    fn zip(&mut self, place: &str, mut bytes: impl Read, depth: u32) -> Result<(), Diagnostic> {
+        let failed = |e: io::Error| unpack_error(place, &e);
         let mut spool = tempfile::tempfile().map_err(failed)?;
         let mut bounded = Bounded::new(&mut bytes, self.limits.archive_bytes, "archive size");
-        std::io::copy(&mut bounded, &mut spool).map_err(failed)?;
-        let bad = |e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
-        let mut archive = zip::ZipArchive::new(spool).map_err(bad)?;
-        let mut order: Vec<(String, usize)> = Vec::new();
+        let size = io::copy(&mut bounded, &mut spool).map_err(failed)?;
+        let bad =
+            |place: &str, e: zip::result::ZipError| Diagnostic::new("input-syntax", place, e.to_string());
+        let mut archive = zip::ZipArchive::new(spool).map_err(|e| bad(place, e))?;
+        let mut left = self.limits.archive_bytes;
         for n in 0..archive.len() {
-            let file = archive.by_index_raw(n).map_err(bad)?;
-            if file.is_file() {
-                order.push((String::from_utf8_lossy(file.name_raw()).into_owned(), n));
-            }
-        }
-        for (name, n) in order {
             self.entry(place)?;
             if self.stopped {
                 return Ok(());
             }
-            let file = archive.by_index(n).map_err(bad)?;
-            let most = file.compressed_size().saturating_mul(self.limits.expansion_ratio).max(64 << 20);
-            let mut file = Bounded::new(file, most, "expansion ratio of an archive");
-            self.file(format!("{place}!{name}"), &mut file, depth);
+            let name = (archive.by_index_raw(n)).map(|f| String::from_utf8_lossy(f.name_raw()).into_owned());
+            let inside = format!("{place}!{}", name.as_deref().unwrap_or_default());
+            let file = match name.and_then(|_| archive.by_index(n)) {
+                Ok(file) if file.is_file() => file,
+                Ok(_) => continue,
+                Err(e) => {
+                    self.put(Item::Problem(bad(&inside, e), Vec::new()));
+                    continue;
+                }
+            };
+            let packed = file.compressed_size().min(size);
+            let most = packed.saturating_mul(self.limits.expansion_ratio).max(FREE);
+            // entries may overlap, so the ratio of each says nothing of their sum
+            let mut file = Bounded::new(Bounded::new(file, most, RATIO), left, "archive size");
+            self.file(inside, &mut file, depth);
+            left = left.saturating_sub(file.given());
         }
         Ok(())
     }
 
     /// Content that is no archive.
     fn content(&mut self, place: &str, bytes: &mut Bytes<'_>) -> Result<(), Diagnostic> {
-        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let failed = |e: io::Error| unpack_error(place, &e);
         if bytes.peek(3).map_err(failed)? == b"\xef\xbb\xbf" {
             bytes.consume(3);
         }
         let head = bytes.peek(HEAD).map_err(failed)?.to_vec();
+        let most = self.limits.document_bytes;
         if let Some(format) = exploitation::recognise(&head) {
-            let stopped = &mut self.stopped;
-            let sink = &mut self.sink;
-            return exploitation::read(format, bytes, place, &mut |item| {
+            let (stopped, sink) = (&mut self.stopped, &mut self.sink);
+            let mut whole = Bounded::new(bytes, most, "document size");
+            return exploitation::read(format, &mut whole, place, &mut |item| {
                 let flow = sink(item);
                 *stopped = flow.is_break();
                 flow
@@ -298,7 +318,8 @@ impl Splitter<'_> {
         }
         if let Some(format) = catalogue::recognise(&head) {
             let (stopped, sink) = (&mut self.stopped, &mut self.sink);
-            return catalogue::read(format, bytes, place, &mut |item| {
+            let mut whole = Bounded::new(bytes, most, "document size");
+            return catalogue::read(format, &mut whole, place, &mut |item| {
                 let flow = sink(item);
                 *stopped = flow.is_break();
                 flow
@@ -317,7 +338,7 @@ impl Splitter<'_> {
 
     /// JSON: a list of records inside an object, a list, lines, or one document.
     fn json(&mut self, place: &str, bytes: &mut Bytes<'_>, head: &[u8]) -> Result<(), Diagnostic> {
-        let failed = |e: std::io::Error| unpack_error(place, &e);
+        let failed = |e: io::Error| unpack_error(place, &e);
         let listed = shape::list_of_records(head);
         let mut name = "";
         if let Some((offset, key)) = listed {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use roxmltree::Document;
 use tocsin_model::bom::{Bom, BomFormat, Component, ComponentKind, License};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::purl::Purl;
@@ -318,12 +319,39 @@ pub(super) fn syntax(path: impl Into<String>, message: impl Into<String>) -> Ref
     vec![Diagnostic::new("input-syntax", path, message)]
 }
 
-/// Reads JSON; nesting is bounded by the parser.
-pub(super) fn json(text: &str) -> Result<serde_json::Value, Refusal> {
-    serde_json::from_str(text).map_err(|e| {
-        let what = e.to_string();
-        syntax(format!("line {}", e.line()), excerpt(&what))
-    })
+/// Reads JSON, remarks going to the document; nesting is bounded by the parser.
+pub(super) fn json(text: &str, b: &mut Builder<'_>) -> Result<serde_json::Value, Refusal> {
+    crate::json::read(text, &mut b.bom.diagnostics).map_err(|d| vec![d])
+}
+
+/// Reads XML.
+pub(super) fn xml<'t>(text: &'t str, b: &Builder<'_>) -> Result<Document<'t>, Refusal> {
+    crate::xml::parse(text, Some(b.options.limits.depth)).map_err(|d| vec![d])
+}
+
+/// Line numbers of growing offsets, counted on from the last one asked for.
+pub(super) struct Lines<'t> {
+    text: &'t str,
+    at: usize,
+    line: usize,
+}
+
+impl<'t> Lines<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Lines { text, at: 0, line: 1 }
+    }
+
+    /// The line of an offset, from 1.
+    pub fn of(&mut self, offset: usize) -> usize {
+        let from = if offset < self.at { 0 } else { self.at };
+        if from == 0 {
+            self.line = 1;
+        }
+        let passed = self.text.as_bytes().get(from..offset).unwrap_or_default();
+        self.line += passed.iter().filter(|b| **b == b'\n').count();
+        self.at = offset;
+        self.line
+    }
 }
 
 /// Reads TOML.
@@ -331,7 +359,8 @@ pub(super) fn toml(text: &str) -> Result<toml::Table, Refusal> {
     text.parse::<toml::Table>().map_err(|e| {
         let at = e.span().map_or(0, |s| s.start.min(text.len()));
         let line = text.as_bytes().iter().take(at).filter(|b| **b == b'\n').count() + 1;
-        syntax(format!("line {line}"), excerpt(e.message()))
+        let code = if e.message().contains("recurs") { "limit-depth" } else { "input-syntax" };
+        vec![Diagnostic::new(code, format!("line {line}"), excerpt(e.message()))]
     })
 }
 
@@ -346,7 +375,9 @@ pub(super) fn yaml(text: &str) -> Result<Vec<serde_json::Value>, Refusal> {
     serde_saphyr::from_multiple_with_options(text, options).map_err(|e| {
         let place = e.location().map_or_else(String::new, |l| format!("line {}", l.line()));
         let what = e.to_string();
-        syntax(place, excerpt(what.lines().next().unwrap_or_default()))
+        let what = excerpt(what.lines().next().unwrap_or_default());
+        let code = if what.contains("recursion limit") { "limit-depth" } else { "input-syntax" };
+        vec![Diagnostic::new(code, place, what)]
     })
 }
 

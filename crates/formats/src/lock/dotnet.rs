@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use roxmltree::Document;
 use serde_json::Value;
 
-use super::build::{Builder, Entry, Refusal, json, syntax, text as member};
+use super::build::{Builder, Entry, Lines, Refusal, json, text as member, xml};
 
 fn object<'v>(v: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &'v Value)> {
     v.get(key).and_then(Value::as_object).into_iter().flatten()
@@ -13,7 +12,7 @@ fn object<'v>(v: &'v Value, key: &str) -> impl Iterator<Item = (&'v String, &'v 
 
 /// NuGet's `packages.lock.json`: resolved packages by target framework; each package and version once.
 pub(super) fn read_lock(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let mut seen = BTreeSet::new();
     for (framework, packages) in object(&doc, "dependencies") {
         for (name, p) in packages.as_object().into_iter().flatten() {
@@ -31,10 +30,11 @@ pub(super) fn read_lock(text: &str, b: &mut Builder) -> Result<(), Refusal> {
 }
 
 /// `packages.config` of older projects.
-pub(super) fn read_config(xml: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = Document::parse(xml).map_err(|e| syntax("", e.to_string()))?;
+pub(super) fn read_config(file: &str, b: &mut Builder) -> Result<(), Refusal> {
+    let doc = xml(file, b)?;
+    let mut lines = Lines::new(file);
     for p in doc.descendants().filter(|n| n.tag_name().name() == "package") {
-        let place = format!("line {}", doc.text_pos_at(p.range().start).row);
+        let place = format!("line {}", lines.of(p.range().start));
         let Some(id) = p.attribute("id") else {
             b.remark("component-unidentified", place, "the package has no id");
             continue;
@@ -46,7 +46,7 @@ pub(super) fn read_config(xml: &str, b: &mut Builder) -> Result<(), Refusal> {
 
 /// `*.deps.json` beside a built program: its `libraries` of type package.
 pub(super) fn read_deps(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     for (key, p) in object(&doc, "libraries") {
         let Some((name, version)) = key.rsplit_once('/') else { continue };
         let entry = Entry::new("nuget", name).version(version).at(format!("libraries.{key}"));

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use roxmltree::{Document, Node, ParsingOptions};
+use roxmltree::Node;
 use serde_json::Value;
 
-use super::build::{Builder, Entry, Refusal, json, syntax, text as member};
+use super::build::{Builder, Entry, Lines, Refusal, json, syntax, text as member, xml};
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
     node.children().find(|c| c.is_element() && c.tag_name().name() == name)
@@ -33,9 +33,8 @@ fn resolved(value: &str, properties: &HashMap<String, String>) -> Option<String>
 
 /// `pom.xml` (POM 4.0.0): dependencies with versions that are fixed, by a property, or by the file's own
 /// dependencyManagement. Parents and imported BOMs are other files; what depends on them stays unresolved.
-pub(super) fn read_pom(xml: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let options = ParsingOptions { nodes_limit: 1_000_000, ..ParsingOptions::default() };
-    let doc = Document::parse_with_options(xml, options).map_err(|e| syntax("", e.to_string()))?;
+pub(super) fn read_pom(file: &str, b: &mut Builder) -> Result<(), Refusal> {
+    let doc = xml(file, b)?;
     let project = doc.root_element();
     if project.tag_name().name() != "project" {
         return Err(syntax("", "the root element is not project"));
@@ -55,14 +54,15 @@ pub(super) fn read_pom(xml: &str, b: &mut Builder) -> Result<(), Refusal> {
             properties.insert(p.tag_name().name().to_owned(), p.text().unwrap_or("").trim().to_owned());
         }
     }
-    let dependencies = |of: Node<'_, '_>| -> Vec<(String, String, String, String, u32)> {
+    let dependencies = |of: Node<'_, '_>| -> Vec<(String, String, String, String, usize)> {
+        let mut lines = Lines::new(file);
         let list = child(of, "dependencies");
         list.into_iter()
             .flat_map(|l| l.children().filter(|c| c.tag_name().name() == "dependency").collect::<Vec<_>>())
             .map(|d| {
                 let get =
                     |key| resolved(text(d, key), &properties).unwrap_or_else(|| text(d, key).to_owned());
-                let line = doc.text_pos_at(d.range().start).row;
+                let line = lines.of(d.range().start);
                 (
                     get("groupId"),
                     get("artifactId"),
@@ -118,7 +118,7 @@ pub(super) fn read_gradle(text: &str, b: &mut Builder) -> Result<(), Refusal> {
 
 /// `build.sbt.lock` (sbt-dependency-lock): its `dependencies`.
 pub(super) fn read_sbt(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let list = doc.get("dependencies").and_then(Value::as_array);
     for (n, d) in list.ok_or_else(|| syntax("", "there are no `dependencies`"))?.iter().enumerate() {
         let get = |key| member(d, key).unwrap_or("");

@@ -20,7 +20,7 @@ pub(super) fn read_pub(text: &str, b: &mut Builder) -> Result<(), Refusal> {
 
 /// Swift's `Package.resolved`, versions 1 to 3. A package is named by its repository.
 pub(super) fn read_swift(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let pins = doc.get("pins").or_else(|| doc.pointer("/object/pins")).and_then(Value::as_array);
     for (n, pin) in pins.into_iter().flatten().enumerate() {
         let place = format!("pins[{n}]");
@@ -80,7 +80,7 @@ pub(super) fn read_mix(text: &str, b: &mut Builder) -> Result<(), Refusal> {
 
 /// R's `renv.lock`.
 pub(super) fn read_renv(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     for (name, p) in doc.get("Packages").and_then(Value::as_object).into_iter().flatten() {
         let version = member(p, "Version").unwrap_or("");
         let entry = Entry::new("cran", name).version(version).at(format!("Packages.{name}"));

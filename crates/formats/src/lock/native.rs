@@ -24,7 +24,7 @@ fn conan_reference(reference: &str, place: String, b: &mut Builder) {
 
 /// `conan.lock`: lists of references (version 2), or a graph of nodes whose first is the consumer (version 1).
 pub(super) fn read_conan(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     if let Some(nodes) = doc.pointer("/graph_lock/nodes").and_then(Value::as_object) {
         for (id, node) in nodes {
             let reference = member(node, "ref").or_else(|| member(node, "pref")).unwrap_or("");

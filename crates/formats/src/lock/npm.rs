@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::build::{Builder, Entry, Refusal, flag, json, syntax, text as member};
 
 pub(super) fn read(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let version = doc.get("lockfileVersion").and_then(Value::as_u64);
     b.bom.format.version = version.map_or_else(String::new, |v| v.to_string());
     b.bom.name = member(&doc, "name").map(str::to_owned);

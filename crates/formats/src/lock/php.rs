@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::build::{Builder, Entry, Refusal, json, syntax, text as member};
 
 pub(super) fn read(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let mut lists: Vec<(&str, &Vec<Value>, bool)> = Vec::new();
     if let Some(list) = doc.as_array() {
         lists.push(("", list, false));

@@ -121,7 +121,7 @@ fn target(by_key: &HashMap<String, usize>, name: &str, version: &str) -> Option<
 
 /// Reads `bun.lock`: JSON with comments and trailing commas.
 pub(super) fn read_bun(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(&plain_json(text))?;
+    let doc = json(&plain_json(text), b)?;
     let packages = match doc.get("packages") {
         Some(p) => p.as_object().ok_or_else(|| syntax("packages", "`packages` is no object"))?,
         None if doc.get("lockfileVersion").is_some() => return Ok(()),

@@ -161,7 +161,7 @@ fn depends(p: &Table) -> Vec<(String, Option<String>)> {
 
 /// Reads `Pipfile.lock`.
 pub(super) fn read_pipfile(text: &str, b: &mut Builder) -> Result<(), Refusal> {
-    let doc = json(text)?;
+    let doc = json(text, b)?;
     let top = doc.as_object().ok_or_else(|| syntax("", "the document is no object"))?;
     if !top.contains_key("_meta") && !top.contains_key("default") {
         return Err(syntax("", "there is neither `_meta` nor `default`"));

@@ -72,7 +72,10 @@ pub fn recognise(bytes: &[u8]) -> bool {
 pub fn read(bytes: &[u8], options: &ReadOptions) -> Result<Bom, Vec<Diagnostic>> {
     let text = String::from_utf8_lossy(body(bytes));
     let replaced = matches!(text, std::borrow::Cow::Owned(_));
-    let syntax = |e: String| vec![Diagnostic::new("input-syntax", "", e)];
+    let syntax = |e: String| {
+        let code = if e.contains("recursion limit") { "limit-depth" } else { "input-syntax" };
+        vec![Diagnostic::new(code, "", e)]
+    };
     let outcome = match encoding(bytes) {
         Some(Encoding::JsonLd) => three::read(&text),
         Some(Encoding::TagValue) => {

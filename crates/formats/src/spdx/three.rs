@@ -1,6 +1,6 @@
 //! SPDX 3.0 in JSON-LD: elements in `@graph`, joined by relationships (SPDX 3.0.1, Core and Software profiles).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -87,9 +87,10 @@ pub(super) fn read(json: &str) -> Result<Bom, Vec<Diagnostic>> {
     };
     let named = roots("SpdxDocument").into_iter().chain(roots("Sbom")).chain(roots("Bom"));
     bom.root = named.filter_map(|r| by_id.get(r)).next().copied();
+    let mut licensed = HashSet::new();
     for (n, v) in doc.graph.iter().enumerate() {
         if kind(v).ends_with("Relationship") {
-            relate(v, n, &elements, &by_id, &mut bom);
+            relate(v, n, &elements, &by_id, &mut licensed, &mut bom);
         }
     }
     Ok(bom)
@@ -166,7 +167,15 @@ fn component(
     c
 }
 
-fn relate(v: &Value, n: usize, all: &HashMap<&str, &Value>, by_id: &HashMap<&str, usize>, bom: &mut Bom) {
+/// Applies a relationship; `licensed` knows which licence each component has already.
+fn relate(
+    v: &Value,
+    n: usize,
+    all: &HashMap<&str, &Value>,
+    by_id: &HashMap<&str, usize>,
+    licensed: &mut HashSet<(usize, String)>,
+    bom: &mut Bom,
+) {
     let Some(from) = text(v, "from").and_then(|f| by_id.get(f)).copied() else { return };
     let relation = text(v, "relationshipType").unwrap_or("");
     for to in many(v, "to").into_iter().filter_map(Value::as_str) {
@@ -182,11 +191,9 @@ fn relate(v: &Value, n: usize, all: &HashMap<&str, &Value>, by_id: &HashMap<&str
                     .get(to)
                     .and_then(|l| text(l, "simplelicensing_licenseExpression").or_else(|| text(l, "name")));
                 let expression = told(found.or_else(|| to.rsplit('/').next()).map(str::to_owned));
-                let Some(c) = bom.components.get_mut(from) else { continue };
-                if let Some(l) = expression.map(|e| license(e, &c.path, &mut bom.diagnostics))
-                    && !c.licenses.contains(&l)
-                {
-                    c.licenses.push(l);
+                let expression = expression.filter(|e| licensed.insert((from, e.clone())));
+                if let (Some(c), Some(e)) = (bom.components.get_mut(from), expression) {
+                    c.licenses.push(license(e, &c.path, &mut bom.diagnostics));
                 }
             }
             ("dependsOn", None) if !all.contains_key(to) => {

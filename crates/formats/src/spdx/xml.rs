@@ -8,6 +8,7 @@ use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use super::document::Document;
 use super::rdf;
 use crate::input::ReadOptions;
+use crate::xml as tree;
 
 /// Members that are lists in JSON.
 const LISTS: &[&str] =
@@ -56,8 +57,9 @@ fn find(text: &[u8], word: &[u8]) -> Option<usize> {
 /// It is no well-formed XML, has no document, or nests too deep.
 pub(super) fn parse(text: &str, options: &ReadOptions) -> Result<Document, Vec<Diagnostic>> {
     let syntax = |m: String| vec![Diagnostic::new("input-syntax", "", m)];
-    // No document type declaration is taken: an entity of its own may be named without end.
-    let xml = roxmltree::Document::parse(text).map_err(|e| syntax(e.to_string()))?;
+    // a graph is read without recursion, and nests as deep as the longest path between packages
+    let rdf = recognise(text.as_bytes()) == Some(true);
+    let xml = tree::parse(text, (!rdf).then_some(options.limits.depth)).map_err(|d| vec![d])?;
     let root = xml.root_element();
     if root.tag_name().name() == "RDF" {
         let doc = rdf::parse(root);

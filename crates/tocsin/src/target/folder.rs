@@ -56,9 +56,8 @@ fn file(
     let (head, rest) = opened(root, name, HEAD)?;
     if wrapping(&head).is_some() {
         if system::opens(name) {
-            let size = rest.metadata().map(|m| m.len()).ok();
             let mut whole = head.as_slice().chain(rest);
-            match Opener::new(&options.limits, &Documents).open(name, &mut whole, size)? {
+            match Opener::new(&options.limits, &Documents).open(name, &mut whole)? {
                 Content::Archive(tree) => take_tree(input, name, tree, options),
                 Content::File(inner, bytes) if sbom::recognise(&inner, &bytes) => {
                     take(input, &inner, sbom::read(&inner, &bytes, options, systems.of(name)));
@@ -110,8 +109,7 @@ fn layout_tree(root: &Path, layout: &str, files: &BTreeSet<String>, options: &Re
         }
         match File::open(root.join(name)) {
             Ok(mut file) => {
-                let size = file.metadata().map_or(0, |m| m.len());
-                opener.add(&mut tree, layout.trim_end_matches('/'), path, &mut file, size);
+                opener.add(&mut tree, layout.trim_end_matches('/'), path, &mut file);
             }
             Err(e) => tree.diagnostics.push(unreadable(name, &e)),
         }
