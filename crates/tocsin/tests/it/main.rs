@@ -10,6 +10,8 @@
 
 mod db;
 mod folder;
+mod fuzz;
+mod hostile;
 mod matching;
 mod parity;
 mod scan;
