@@ -18,9 +18,10 @@ const LISTS: &[&str] =
 pub(super) fn recognise(body: &[u8]) -> Option<bool> {
     let head = body.get(..body.len().min(1 << 16)).unwrap_or_default();
     let has = |text: &[u8], word: &str| text.windows(word.len()).any(|w| w == word.as_bytes());
-    if has(head, rdf::TERMS) && has(head, "RDF") {
-        // The vocabulary itself is RDF too, but has no element that tells a version.
-        return (opens(body, "specVersion") || opens(body, "SpdxDocument")).then_some(true);
+    // The vocabulary itself is RDF too, but has no element that tells a version; plain documents name its terms.
+    let graph = has(head, rdf::TERMS) && opens(head, "RDF");
+    if graph && (opens(body, "specVersion") || opens(body, "SpdxDocument")) {
+        return Some(true);
     }
     let plain = opens(head, "Document") || opens(head, "SpdxDocument");
     (plain && opens(body, "spdxVersion")).then_some(false)
