@@ -1,4 +1,5 @@
-//! The command line of Tocsin: reads what to look at, asks the engine, writes the answer.
+//! The program: command line, web application and API. Reads what to look at, asks the engine and the store, writes
+//! the answer.
 //!
 //! Only the result goes to stdout; progress, notices and diagnostics go to stderr.
 
@@ -12,3 +13,4 @@ pub mod store;
 pub mod target;
 pub mod ui;
 pub mod vex;
+pub mod worker;

@@ -73,6 +73,16 @@ pub async fn is_first_start(db: &impl ConnectionTrait) -> Result<bool> {
     Ok(row.is_none_or(|r| r.0 == 0))
 }
 
+/// Ids of all workspaces.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn workspaces(db: &impl ConnectionTrait) -> Result<Vec<i64>> {
+    let rows: Vec<(i64,)> =
+        sql::rows(db, "listing workspaces", "SELECT id FROM workspace ORDER BY id", vec![]).await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
 /// Makes the first workspace where there is none, and gives its id.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ use tocsin_core::platform::people;
 use super::{Global, Outcome, say};
 use crate::error::Error;
 use crate::server::{self, App, later, now, random};
+use crate::worker;
 
 /// Hours for which the first administrator's link holds.
 const WELCOME_HOURS: i64 = 24;
@@ -38,7 +39,8 @@ pub fn run(global: &Global, args: &ServeArgs) -> Result<Outcome, Error> {
     let dir = global.data_dir()?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Error::io("starting the server", e))?;
     runtime.block_on(async {
-        let app = App::open(dir, global.place()?, args.https).await?;
+        let app = App::open(dir.clone(), global.place()?, args.https).await?;
+        tokio::spawn(worker::watch(app.clone(), dir));
         let workspace = people::first_workspace(app.db(), &args.workspace, &now()).await?;
         let invitation = if people::is_first_start(app.db()).await? {
             let actor = Actor::system(workspace, &now());
