@@ -1,5 +1,7 @@
 //! Decisions: what the team says of a vulnerability in a finding, a release, a product or a component everywhere.
 
+use std::collections::{BTreeSet, HashSet};
+
 use serde::{Deserialize, Serialize};
 
 use super::{SEVERITIES, count, note};
@@ -94,12 +96,41 @@ fn check(d: &Decision) -> Result<()> {
     Ok(())
 }
 
+/// Most findings that one call of [`decide_all`] takes.
+pub const MOST: usize = 1_000;
+
 /// Decides a finding, and with it whatever the decision reaches. Gives the number of findings changed.
 ///
 /// # Errors
 /// Denied; [`Error::NotFound`]; [`Error::Rejected`].
 pub async fn decide(change: &mut Change<'_>, finding: i64, d: &Decision) -> Result<u64> {
     check(d)?;
+    Ok(one(change, finding, d).await?.len() as u64)
+}
+
+/// Decides many findings alike. Each is asked for on its own: where one may not be decided, the caller drops the
+/// change and none is. Gives the number of findings changed, each counted once.
+///
+/// # Errors
+/// As [`decide`]; [`Error::Rejected`] for no finding or more than [`MOST`].
+pub async fn decide_all(change: &mut Change<'_>, findings: &[i64], d: &Decision) -> Result<u64> {
+    let findings: BTreeSet<i64> = findings.iter().copied().collect();
+    if findings.is_empty() {
+        return Err(rejected("finding", "no finding is selected; tick those that the decision is for"));
+    }
+    if findings.len() > MOST {
+        return Err(rejected("finding", format!("at most {MOST} findings are decided at once")));
+    }
+    check(d)?;
+    let mut changed = HashSet::new();
+    for finding in findings {
+        changed.extend(one(change, finding, d).await?);
+    }
+    Ok(changed.len() as u64)
+}
+
+/// Ids of the findings that a decision, already checked, changed.
+async fn one(change: &mut Change<'_>, finding: i64, d: &Decision) -> Result<Vec<i64>> {
     let what = "deciding a finding";
     let select = "SELECT f.release, f.component, f.vulnerability, f.severity, f.kev, p.id, p.line, c.version, f.status \
                   FROM finding f JOIN release r ON r.id = f.release JOIN product p ON p.id = r.product \
@@ -170,9 +201,9 @@ pub async fn decide(change: &mut Change<'_>, finding: i64, d: &Decision) -> Resu
     );
     let values =
         vec![sql::list(&ids), d.status.clone().into(), d.justification.clone().into(), decision.into()];
-    let changed = sql::run(&change.tx, what, &update, values).await?;
+    sql::run(&change.tx, what, &update, values).await?;
     let detail = [d.status.as_str(), d.justification.as_str(), d.detail.as_str()].join(" · ");
-    note(change, ids.into_iter().map(|id| (id, "decided", detail.clone())).collect()).await?;
+    note(change, ids.iter().map(|id| (*id, "decided", detail.clone())).collect()).await?;
     let mut releases: Vec<i64> = reached.into_iter().map(|r| r.1).collect();
     releases.sort_unstable();
     releases.dedup();
@@ -180,7 +211,7 @@ pub async fn decide(change: &mut Change<'_>, finding: i64, d: &Decision) -> Resu
         count(change, release).await?;
     }
     change.record("finding.decide", format!("finding/{finding}"), &vulnerability, &before, d);
-    Ok(changed)
+    Ok(ids)
 }
 
 /// Puts standing decisions to the findings of a release that have none, the nearest first; a decision about risk

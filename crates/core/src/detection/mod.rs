@@ -17,8 +17,8 @@ use crate::platform::{bulk, sql};
 mod decide;
 mod query;
 
-pub use decide::{Decision, JUSTIFICATIONS, Reach, STATUSES, decide};
-pub use query::{Counts, Filter, Finding, Page, Story, counts, finding, findings, history};
+pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
+pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
 
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];

@@ -39,6 +39,8 @@ pub struct Finding {
     pub id: i64,
     /// Release.
     pub release: i64,
+    /// Product line of the release.
+    pub line: i64,
     /// Product.
     pub product: String,
     /// Version of the release.
@@ -118,7 +120,7 @@ pub struct Counts {
 
 const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
                        f.vulnerability, f.title, f.verdict, f.confidence, f.severity, f.score, f.epss, f.kev, \
-                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank";
+                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line";
 const TABLES: &str = "FROM finding f JOIN release r ON r.id = f.release JOIN product p ON p.id = r.product \
                       JOIN component c ON c.id = f.component";
 
@@ -154,6 +156,7 @@ fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
         closed: row.try_get_by_index(22)?,
         reason: text(23)?,
         rank: number(24)?,
+        line: number(25)?,
     })
 }
 
@@ -236,7 +239,7 @@ pub async fn finding(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<
     let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
     let select = format!("SELECT {COLUMNS}, f.evidence {TABLES} WHERE f.workspace = $1 AND f.id = $2{scope}");
     let rows = sql::raw(db, "reading a finding", &select, values).await?;
-    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(25)?));
+    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(26)?));
     let found = sql::read(&rows, "reading a finding", both)?;
     let (finding, evidence) =
         found.into_iter().next().ok_or_else(|| Error::NotFound(format!("finding {id}")))?;
@@ -274,4 +277,37 @@ pub async fn counts(db: &DatabaseConnection, actor: &Actor) -> Result<Counts> {
         open: [c, h, m, l, u],
         exploited,
     }))
+}
+
+/// How far a vulnerability reaches: what is open of it and not decided away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Spread {
+    /// Releases that it hurts.
+    pub releases: i64,
+    /// Their units in the field.
+    pub units: i64,
+    /// Customers who have some of them.
+    pub customers: i64,
+}
+
+/// See [`Spread`]; over the releases that the actor may see.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn spread(db: &DatabaseConnection, actor: &Actor, vulnerability: &str) -> Result<Spread> {
+    let mut values = vec![actor.workspace.into(), vulnerability.into()];
+    let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
+    let hurt = format!(
+        "SELECT DISTINCT r.id, r.units FROM finding f JOIN release r ON r.id = f.release JOIN product p \
+         ON p.id = r.product WHERE f.workspace = $1 AND f.vulnerability = $2 AND f.closed IS NULL \
+         AND f.status NOT IN ('not_affected', 'fixed', 'false_positive'){scope}"
+    );
+    let select = format!(
+        "WITH hurt AS ({hurt}) SELECT COUNT(*), CAST(COALESCE(SUM(units), 0) AS BIGINT), (SELECT COUNT(DISTINCT \
+         customer) FROM deployment WHERE units > 0 AND release IN (SELECT id FROM hurt)) FROM hurt"
+    );
+    let row: Option<(i64, i64, i64)> =
+        sql::row(db, "asking how far a vulnerability reaches", &select, values).await?;
+    Ok(row
+        .map_or_else(Spread::default, |(releases, units, customers)| Spread { releases, units, customers }))
 }
