@@ -1,22 +1,23 @@
 //! Findings across the workspace, one of them with its evidence, decisions; a vulnerability in all our products.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
 use axum::extract::{Path, Query, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::detection::{
-    self, Decision, Evidence, Filter, Finding, JUSTIFICATIONS, Reach, STATUSES, Story,
+    self, Decision, Evidence, Filter, Finding, JUSTIFICATIONS, Reach, STATUSES, Spread, Story,
 };
 use tocsin_core::inventory;
-use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::platform::change::Change;
 use tocsin_engine::index::Vulnerability;
 
+use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
 use crate::server::{App, Browser, PageError, now};
 
@@ -24,6 +25,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/findings", get(list))
         .route("/findings.csv", get(csv))
+        .route("/findings/decisions", post(decide_all))
         .route("/findings/{id}", get(one))
         .route("/findings/{id}/decision", post(decide))
         .route("/vulnerabilities/{id}", get(vulnerability))
@@ -51,11 +53,53 @@ const REACHES: [(&str, &str); 4] = [
     ("component", "this component everywhere"),
 ];
 
+/// Which rows of a list of findings have a box to tick, and which are ticked.
+#[derive(Default)]
+pub struct Pick {
+    actor: Option<Actor>,
+    ticked: HashSet<i64>,
+}
+
+impl Pick {
+    /// No boxes: the list is only read.
+    pub fn none() -> Pick {
+        Pick::default()
+    }
+
+    /// A box where the actor may decide.
+    fn of(actor: &Actor, ticked: HashSet<i64>) -> Pick {
+        Pick { actor: actor.may(Permission::FindingDecide).then(|| actor.clone()), ticked }
+    }
+
+    /// Some row can have a box.
+    pub fn any(&self) -> bool {
+        self.actor.is_some()
+    }
+
+    /// This row has one.
+    pub fn may(&self, f: &Finding) -> bool {
+        self.actor.as_ref().is_some_and(|a| a.need_in(Permission::FindingDecide, f.line).is_ok())
+    }
+
+    /// This row's is ticked.
+    pub fn ticked(&self, f: &Finding) -> bool {
+        self.ticked.contains(&f.id)
+    }
+}
+
 #[derive(Template)]
 #[template(path = "findings/list.html")]
 struct List {
     page: Page,
     list: detection::Page,
+    pick: Pick,
+    form: Asked,
+    decide: &'static [&'static str],
+    justifications: &'static [&'static str],
+    reaches: &'static [(&'static str, &'static str)],
+    after: String,
+    done: String,
+    wrong: String,
     text: String,
     severity: String,
     severities: &'static [(&'static str, &'static str)],
@@ -84,7 +128,7 @@ fn filter(query: &HashMap<String, String>) -> Filter {
 fn address(query: &HashMap<String, String>) -> String {
     let mut parts: Vec<String> = query
         .iter()
-        .filter(|(k, v)| *k != "after" && !v.trim().is_empty())
+        .filter(|(k, v)| !["after", "decided"].contains(&k.as_str()) && !v.trim().is_empty())
         .map(|(k, v)| format!("{}={}", encode(k), encode(v)))
         .collect();
     parts.sort();
@@ -96,12 +140,34 @@ async fn list(
     browser: Browser,
     Query(query): Query<HashMap<String, String>>,
 ) -> Answer {
-    let wanted = filter(&query);
-    let after = query.get("after").map(String::as_str);
-    let list = detection::findings(app.db(), browser.actor(), &wanted, after, 100).await?;
+    let done = query.get("decided").map_or(String::new(), |n| decided(n));
+    table(&app, &browser, &query, Bulk { done, ..Bulk::default() }).await
+}
+
+/// What the list says and keeps of a decision for many.
+#[derive(Default)]
+struct Bulk {
+    form: Asked,
+    ticked: HashSet<i64>,
+    done: String,
+    wrong: String,
+}
+
+async fn table(app: &App, browser: &Browser, query: &HashMap<String, String>, bulk: Bulk) -> Answer {
+    let wanted = filter(query);
+    let after = query.get("after").cloned();
+    let list = detection::findings(app.db(), browser.actor(), &wanted, after.as_deref(), 100).await?;
     show(&List {
-        page: Page::new(&browser, "/findings", "Findings"),
+        page: Page::new(browser, "/findings", "Findings"),
         list,
+        pick: Pick::of(browser.actor(), bulk.ticked),
+        form: bulk.form,
+        decide: &STATUSES,
+        justifications: &JUSTIFICATIONS,
+        reaches: &REACHES,
+        after: after.unwrap_or_default(),
+        done: bulk.done,
+        wrong: bulk.wrong,
         text: wanted.text,
         severity: wanted.severity.map_or(String::new(), |s| s.to_string()),
         severities: &SEVERITY,
@@ -110,13 +176,60 @@ async fn list(
         kev: wanted.kev,
         inferred: wanted.inferred,
         closed: wanted.closed,
-        query: address(&query),
+        query: address(query),
     })
 }
 
-/// A text that a spreadsheet does not take for a formula.
-fn cell(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
+fn decided(n: &str) -> String {
+    match n {
+        "1" => "Decided.".to_owned(),
+        n => format!("Decided for {n} findings."),
+    }
+}
+
+/// Decides the ticked findings of the list, all or none; then shows the list as it was filtered.
+async fn decide_all(
+    State(app): State<App>,
+    browser: Browser,
+    Query(mut query): Query<HashMap<String, String>>,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Result<Response, PageError> {
+    let mut bulk = Bulk::default();
+    for (name, value) in fields {
+        match name.as_str() {
+            "csrf" => bulk.form.csrf = value,
+            "to" => bulk.form.status = value,
+            "justification" => bulk.form.justification = value,
+            "reach" => bulk.form.reach = value,
+            "detail" => bulk.form.detail = value,
+            "finding" => bulk.ticked.extend(value.parse::<i64>()),
+            _ => {}
+        }
+    }
+    browser.check(&bulk.form.csrf)?;
+    let ids: Vec<i64> = bulk.ticked.iter().copied().collect();
+    let mut actor = browser.actor().clone();
+    actor.now = now();
+    // said before anything else is asked of the form: who may not decide at all needs no help with its fields
+    actor.need(Permission::FindingDecide)?;
+    let decided = async {
+        let mut change = Change::begin(app.db(), &actor).await?;
+        let changed = detection::decide_all(&mut change, &ids, &bulk.form.decision()).await?;
+        change.commit().await?;
+        Ok::<u64, Error>(changed)
+    };
+    match decided.await {
+        Ok(changed) => {
+            let after = query.remove("after").map_or(String::new(), |a| format!("&after={}", encode(&a)));
+            let there = format!("/findings?{}{after}&decided={changed}", address(&query));
+            Ok(Redirect::to(&there.replace("?&", "?")).into_response())
+        }
+        Err(Error::Rejected { message, .. }) => {
+            bulk.wrong = message;
+            Ok(table(&app, &browser, &query, bulk).await?.into_response())
+        }
+        Err(e) => Err(e.into()),
+    }
 }
 
 async fn csv(
@@ -125,10 +238,6 @@ async fn csv(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, PageError> {
     let wanted = filter(&query);
-    let mut out = csv::Writer::from_writer(Vec::new());
-    let bad = |e: csv::Error| {
-        PageError::from(Error::Internal { doing: "writing CSV".to_owned(), cause: Box::new(e) })
-    };
     let head = [
         "id",
         "product",
@@ -152,7 +261,7 @@ async fn csv(
         "closed",
         "reason",
     ];
-    out.write_record(head).map_err(bad)?;
+    let mut out = Sheet::new(&head)?;
     let mut after: Option<String> = None;
     loop {
         let page = detection::findings(app.db(), browser.actor(), &wanted, after.as_deref(), 5000).await?;
@@ -181,19 +290,14 @@ async fn csv(
                 f.closed.clone().unwrap_or_default(),
                 f.reason.clone(),
             ];
-            out.write_record(row).map_err(bad)?;
+            out.row(&row)?;
         }
         match page.next {
             Some(next) => after = Some(next),
             None => break,
         }
     }
-    let bytes = out.into_inner().unwrap_or_default();
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (CONTENT_DISPOSITION, "attachment; filename=\"findings.csv\""),
-    ];
-    Ok((headers, bytes).into_response())
+    Ok(out.file("findings"))
 }
 
 #[derive(Deserialize, Default)]
@@ -204,6 +308,19 @@ struct Asked {
     justification: String,
     reach: String,
     detail: String,
+}
+
+impl Asked {
+    fn decision(&self) -> Decision {
+        Decision {
+            status: self.status.clone(),
+            justification: self.justification.clone(),
+            response: String::new(),
+            detail: self.detail.clone(),
+            reach: Reach::parse(&self.reach).unwrap_or(Reach::Finding),
+            expires: None,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -261,10 +378,7 @@ async fn one(
     Path(id): Path<i64>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Answer {
-    let done = query.get("decided").map(|n| match n.as_str() {
-        "1" => "Decided.".to_owned(),
-        n => format!("Decided for {n} findings."),
-    });
+    let done = query.get("decided").map(|n| decided(n));
     page(&app, &browser, id, None, String::new(), done).await
 }
 
@@ -275,19 +389,11 @@ async fn decide(
     Form(asked): Form<Asked>,
 ) -> Result<Response, PageError> {
     browser.check(&asked.csrf)?;
-    let decision = Decision {
-        status: asked.status.clone(),
-        justification: asked.justification.clone(),
-        response: String::new(),
-        detail: asked.detail.clone(),
-        reach: Reach::parse(&asked.reach).unwrap_or(Reach::Finding),
-        expires: None,
-    };
     let mut actor = browser.actor().clone();
     actor.now = now();
     let decided = async {
-        let mut change = tocsin_core::platform::change::Change::begin(app.db(), &actor).await?;
-        let changed = detection::decide(&mut change, id, &decision).await?;
+        let mut change = Change::begin(app.db(), &actor).await?;
+        let changed = detection::decide(&mut change, id, &asked.decision()).await?;
         change.commit().await?;
         Ok::<u64, Error>(changed)
     };
@@ -307,6 +413,8 @@ struct OneVulnerability {
     id: String,
     title: String,
     v: Option<Vulnerability>,
+    spread: Spread,
+    pick: Pick,
     list: detection::Page,
 }
 
@@ -326,6 +434,8 @@ async fn vulnerability(State(app): State<App>, browser: Browser, Path(id): Path<
     let Some(title) = told else { return Err(PageError::not_found("vulnerability of this id")) };
     show(&OneVulnerability {
         page: Page::new(&browser, "/findings", &main).crumb("/findings", "Findings"),
+        spread: detection::spread(app.db(), browser.actor(), &main).await?,
+        pick: Pick::none(),
         id: main,
         title,
         v,

@@ -6,6 +6,7 @@ mod products;
 mod releases;
 mod session;
 mod settings;
+mod sheet;
 mod today;
 mod used;
 

@@ -13,6 +13,7 @@ use tocsin_core::detection::{self, Filter};
 use tocsin_core::inventory::{self, Difference, Document, Listed, Release};
 use tocsin_core::platform::access::Permission;
 
+use super::findings::Pick;
 use super::{Answer, Page, encode, filters, form, show};
 use crate::intake;
 use crate::server::{App, Browser, PageError, now};
@@ -37,6 +38,7 @@ struct One {
     r: Release,
     tab: String,
     list: detection::Page,
+    pick: Pick,
     components: Vec<Listed>,
     text: String,
     skip: u64,
@@ -83,6 +85,7 @@ async fn page(
         page: Page::new(browser, "/products", &title).crumb("/products", "Products"),
         tab,
         list,
+        pick: Pick::none(),
         components,
         text,
         skip,

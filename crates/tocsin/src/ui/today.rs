@@ -7,6 +7,7 @@ use axum::routing::get;
 use tocsin_core::detection::{self, Counts, Filter, Finding};
 use tocsin_core::inventory::{self, Release};
 
+use super::findings::Pick;
 use super::{Answer, Page, filters, show};
 use crate::server::{App, Browser};
 
@@ -20,6 +21,7 @@ struct Today {
     page: Page,
     counts: Counts,
     urgent: Vec<Finding>,
+    pick: Pick,
     releases: Vec<Release>,
 }
 
@@ -31,5 +33,5 @@ async fn today(State(app): State<App>, browser: Browser) -> Answer {
     let mut releases = inventory::releases(app.db(), actor, None).await?;
     releases.sort_by_key(|r| std::cmp::Reverse((r.exploited, r.open)));
     releases.truncate(10);
-    show(&Today { page: Page::new(&browser, "/", "Today"), counts, urgent, releases })
+    show(&Today { page: Page::new(&browser, "/", "Today"), counts, urgent, pick: Pick::none(), releases })
 }
