@@ -308,6 +308,5 @@ pub async fn spread(db: &DatabaseConnection, actor: &Actor, vulnerability: &str)
     );
     let row: Option<(i64, i64, i64)> =
         sql::row(db, "asking how far a vulnerability reaches", &select, values).await?;
-    Ok(row
-        .map_or_else(Spread::default, |(releases, units, customers)| Spread { releases, units, customers }))
+    Ok(row.map_or_else(Spread::default, |(releases, units, customers)| Spread { releases, units, customers }))
 }

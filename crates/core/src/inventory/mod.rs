@@ -10,13 +10,21 @@ use crate::platform::access::{Actor, Lines, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
 
+mod compare;
+mod deployments;
 mod document;
+mod licences;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod used;
 
+pub use compare::{Changed, Comparison, Piece, compare};
+pub use deployments::{Deployment, deploy, deployments};
 pub use document::{Difference, Document, documents, original};
+pub use licences::{Licence, licences};
 pub use upload::{Prepared, Uploaded, apply, prepare, upload};
+pub use used::{Use, where_used};
 
 /// A product line with how much is in it.
 #[derive(Debug, Clone, Serialize)]
@@ -323,7 +331,8 @@ pub struct Listed {
     pub worst: i64,
 }
 
-/// Components of a release whose name, version, purl or licence holds `text`, worst first.
+/// Components of a release whose name, version, purl or licence holds `text`, worst first; `licence:NAME` is for
+/// those with just this licence among theirs, `licence:` for those that name none.
 ///
 /// # Errors
 /// As [`release_of`].
@@ -336,17 +345,29 @@ pub async fn components(
     most: u64,
 ) -> Result<Vec<Listed>> {
     release_of(db, actor, release).await?;
-    let select = "SELECT c.id, c.grp, c.name, c.version, c.purl, o.licences, o.direct, o.places, \
+    let (condition, text) = match text.trim().strip_prefix("licence:") {
+        Some("") => ("o.licences = '' AND $2 = ''", String::new()),
+        Some(name) => {
+            let listed = "EXISTS (SELECT 1 FROM occurrence_licence x WHERE x.release = o.release \
+                          AND x.component = o.component AND x.licence = $2)";
+            (listed, name.to_owned())
+        }
+        None if text.trim().is_empty() => ("$2 = ''", String::new()),
+        None => {
+            let holds = "LOWER(c.grp || '/' || c.name || '@' || c.version || ' ' || c.purl || ' ' || o.licences) LIKE $2";
+            (holds, format!("%{}%", text.trim().to_lowercase()))
+        }
+    };
+    let select = format!(
+        "SELECT c.id, c.grp, c.name, c.version, c.purl, o.licences, o.direct, o.places, \
                   COALESCE(f.n, 0), COALESCE(f.worst, 0) FROM occurrence o JOIN component c ON c.id = o.component \
                   LEFT JOIN (SELECT component, COUNT(*) AS n, MAX(severity) AS worst FROM finding WHERE release = $1 \
                   AND closed IS NULL GROUP BY component) f ON f.component = c.id \
-                  WHERE o.release = $1 AND ($2 = '' OR LOWER(c.grp || '/' || c.name || '@' || c.version || ' ' || \
-                  c.purl || ' ' || o.licences) LIKE $2) \
-                  ORDER BY COALESCE(f.worst, 0) DESC, COALESCE(f.n, 0) DESC, c.name, c.version, c.id LIMIT $3 OFFSET $4";
-    let like = if text.is_empty() { String::new() } else { format!("%{}%", text.to_lowercase()) };
-    let values = vec![release.into(), like.into(), (most as i64).into(), (skip as i64).into()];
+                  WHERE o.release = $1 AND {condition} ORDER BY COALESCE(f.worst, 0) DESC, COALESCE(f.n, 0) DESC, c.name, c.version, c.id LIMIT $3 OFFSET $4"
+    );
+    let values = vec![release.into(), text.into(), (most as i64).into(), (skip as i64).into()];
     type Row = (i64, String, String, String, String, String, i64, String, i64, i64);
-    let rows: Vec<Row> = sql::rows(db, "listing components", select, values).await?;
+    let rows: Vec<Row> = sql::rows(db, "listing components", &select, values).await?;
     let listed = |(id, group, name, version, purl, licences, direct, places, findings, worst): Row| Listed {
         id,
         name: if group.is_empty() { name } else { format!("{group}/{name}") },
@@ -361,122 +382,9 @@ pub async fn components(
     Ok(rows.into_iter().map(listed).collect())
 }
 
-/// Where a component is used.
-#[derive(Debug, Clone, Serialize)]
-pub struct Use {
-    /// Release.
-    pub release: i64,
-    /// Its product.
-    pub product: String,
-    /// Its product line.
-    pub line: String,
-    /// Its version.
-    pub release_version: String,
-    /// Component.
-    pub component: i64,
-    /// Name with its group.
-    pub name: String,
-    /// Version found.
-    pub version: String,
-    /// Package URL, or empty.
-    pub purl: String,
-    /// Named by the product itself.
-    pub direct: bool,
-    /// Units in the field.
-    pub units: i64,
-}
-
-/// Releases that hold a component whose name is `text`, or begins so where it ends in `*`, or whose purl begins so.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn where_used(db: &DatabaseConnection, actor: &Actor, text: &str, most: u64) -> Result<Vec<Use>> {
-    let text = text.trim();
-    let mut values = vec![actor.workspace.into()];
-    let condition = if text.starts_with("pkg:") {
-        values.extend([Value::from(text), format!("{text}\u{10ffff}").into()]);
-        "c.purl >= $2 AND c.purl < $3"
-    } else if let Some(start) = text.strip_suffix('*') {
-        let plain = plain(start);
-        values.extend([Value::from(plain.clone()), format!("{plain}\u{10ffff}").into()]);
-        "c.plain >= $2 AND c.plain < $3"
-    } else {
-        values.push(plain(text).into());
-        "c.plain = $2"
-    };
-    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
-    values.push((most as i64).into());
-    let select = format!(
-        "SELECT r.id, p.name, l.name, r.version, c.id, c.grp, c.name, c.version, c.purl, o.direct, r.units \
-         FROM component c JOIN occurrence o ON o.component = c.id JOIN release r ON r.id = o.release \
-         JOIN product p ON p.id = r.product JOIN line l ON l.id = p.line \
-         WHERE {condition} AND r.workspace = $1{scope} ORDER BY l.name, p.name, r.id DESC, c.name, c.version LIMIT ${}",
-        values.len()
-    );
-    type Row = (i64, String, String, String, i64, String, String, String, String, i64, i64);
-    let rows: Vec<Row> = sql::rows(db, "asking where a component is used", &select, values).await?;
-    let one = |(
-        release,
-        product,
-        line,
-        release_version,
-        component,
-        group,
-        name,
-        version,
-        purl,
-        direct,
-        units,
-    ): Row| Use {
-        release,
-        product,
-        line,
-        release_version,
-        component,
-        name: if group.is_empty() { name } else { format!("{group}/{name}") },
-        version,
-        purl,
-        direct: direct != 0,
-        units,
-    };
-    Ok(rows.into_iter().map(one).collect())
-}
-
 /// A name as it is looked up: lower case, `_` and `.` as `-`.
 pub(crate) fn plain(name: &str) -> String {
     name.trim().to_lowercase().replace(['_', '.'], "-")
-}
-
-/// Puts units in the field to a release, one customer and region at a time.
-///
-/// # Errors
-/// Denied; [`Error::NotFound`].
-pub async fn deploy(
-    change: &mut Change<'_>,
-    release: i64,
-    customer: &str,
-    region: &str,
-    units: i64,
-) -> Result<()> {
-    let what = "noting a deployment";
-    let release = release_of(&change.tx, change.actor, release).await?;
-    change.actor.need_in(Permission::InventoryWrite, release.line)?;
-    let customer = named("customer", customer)?;
-    let insert = "INSERT INTO deployment (workspace, release, customer, region, units, devices) \
-                  VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (release, customer, region) DO UPDATE SET units = $5";
-    let values = vec![
-        change.actor.workspace.into(),
-        release.id.into(),
-        customer.clone().into(),
-        region.trim().into(),
-        units.max(0).into(),
-    ];
-    sql::run(&change.tx, what, insert, values).await?;
-    let sum = "UPDATE release SET units = (SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM deployment \
-               WHERE release = $1) WHERE id = $1";
-    sql::run(&change.tx, what, sum, vec![release.id.into()]).await?;
-    change.record("release.deploy", format!("release/{}", release.id), &customer, &(), &(region, units));
-    Ok(())
 }
 
 /// Ids of components by the hash of what identifies them.

@@ -214,3 +214,150 @@ fn the_audit_trail_tells_of_every_change_and_shows_tampering() {
         );
     });
 }
+
+/// One component with everything that can be asked for.
+const RICH: &str = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,"components":[
+  {"type":"library","name":"left","version":"1.10.0","purl":"pkg:npm/left@1.10.0",
+   "cpe":"cpe:2.3:a:left_project:left:1.10.0:*:*:*:*:*:*:*","licenses":[{"license":{"id":"MIT"}}],
+   "hashes":[{"alg":"SHA-1","content":"da39a3ee5e6b4b0d3255bfef95601890afd80709"}]},
+  {"type":"library","name":"left-hand","version":"1.0.0","purl":"pkg:npm/left-hand@1.0.0"},
+  {"type":"library","name":"zlib","version":"1:1.2.3-1","purl":"pkg:deb/debian/zlib@1:1.2.3-1",
+   "licenses":[{"license":{"id":"Zlib"}}]}]}"#;
+
+#[test]
+fn where_used_is_asked_in_many_ways() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let release = pump(db, &actor, "1.0").await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0")]);
+        upload(db, &actor, release, &read(RICH.as_bytes().to_vec(), &ix)).await.unwrap();
+        for (q, wanted) in [
+            ("left", &["left"][..]),
+            ("left*", &["left", "left-hand"]),
+            // 1.10 is above 1.9, which texts have the other way round
+            ("pkg:npm/left@>1.9.0", &["left"]),
+            ("pkg:npm/left@<1.9.0", &[]),
+            ("pkg:npm/left@>=1.0, <1.10.0", &[]),
+            ("pkg:npm/left@>=1.0, <=1.10.0", &["left"]),
+            ("pkg:npm/left@=1.10.0", &["left"]),
+            ("pkg:npm/left@!=1.10.0", &[]),
+            // the epoch counts before the version
+            ("pkg:deb/debian/zlib@>9.0", &["zlib"]),
+            ("pkg:deb/debian/zlib@<1:1.2.3-1", &[]),
+            ("cpe:2.3:a:left_project:left:*:*:*:*:*:*:*:*", &["left"]),
+            ("cpe:2.3:a:left_project:left:1.9.0:*:*:*:*:*:*:*", &[]),
+            ("cpe:/a:left_project:left", &["left"]),
+            ("DA39A3EE5E6B4B0D3255BFEF95601890AFD80709", &["left"]),
+            ("sha1:da39a3ee5e6b4b0d3255bfef95601890afd80709", &["left"]),
+            ("licence:mit", &["left"]),
+            ("license:Zlib", &["zlib"]),
+            ("licence:MI", &[]),
+        ] {
+            let used = where_used(db, &actor, q, 10).await.unwrap();
+            let names: Vec<&str> = used.iter().map(|u| u.name.as_str()).collect();
+            assert_eq!(names, wanted, "{q}");
+        }
+        for q in ["pkg:npm/left@<", "pkg:npm/left@>=1.0,", "cpe:2.3:a:left", "pkg:@<1"] {
+            let error = where_used(db, &actor, q, 10).await.unwrap_err();
+            assert!(matches!(error, Error::Rejected { .. }), "{q}: {error}");
+        }
+        let found: Vec<(String, i64)> = licences(db, &actor, release)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|l| (l.name, l.components))
+            .collect();
+        assert_eq!(found, [("MIT".to_owned(), 1), ("Zlib".to_owned(), 1), (String::new(), 1)]);
+        for (text, n) in [("licence:MIT", 1), ("licence:", 1), ("licence:mi", 0), ("left", 2), ("", 3)] {
+            assert_eq!(components(db, &actor, release, text, 0, 10).await.unwrap().len(), n, "{text}");
+        }
+    });
+}
+
+#[test]
+fn deployments_add_up_and_releases_compare() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0"), &osv("CVE-2025-2", "right", "3.0.0")]);
+        let before = pump(db, &actor, "1.0").await;
+        upload(db, &actor, before, &read(sbom(&[("left", "1.0.0"), ("ok", "1.0.0"), ("old", "1.0.0")]), &ix))
+            .await
+            .unwrap();
+        let after = pump(db, &actor, "1.1").await;
+        upload(
+            db,
+            &actor,
+            after,
+            &read(sbom(&[("left", "2.0.0"), ("ok", "1.0.0"), ("right", "1.0.0")]), &ix),
+        )
+        .await
+        .unwrap();
+        let d = compare(db, &actor, before, after).await.unwrap();
+        let names = |list: &[Piece]| list.iter().map(|p| p.name.clone()).collect::<Vec<_>>();
+        assert_eq!((names(&d.added), names(&d.removed)), (vec!["right".to_owned()], vec!["old".to_owned()]));
+        assert_eq!(
+            (d.changed[0].before.as_str(), d.changed[0].after.as_str(), d.same),
+            ("1.0.0", "2.0.0", 1)
+        );
+        assert_eq!((d.new[0].vulnerability.as_str(), d.new.len()), ("CVE-2025-2", 1));
+        assert_eq!((d.gone[0].vulnerability.as_str(), d.gone.len()), ("CVE-2025-1", 1));
+
+        let unit = |customer: &str, region: &str, units| Deployment {
+            customer: customer.to_owned(),
+            region: region.to_owned(),
+            units,
+        };
+        for (list, total) in [
+            (vec![unit("Clinic", "EU", 40), unit("Clinic", "US", 2)], Some(42)),
+            (vec![unit("Clinic", "EU", 0), unit("Harbour", "", 5)], Some(7)),
+            (vec![unit("Other", "", 1), unit("Harbour", "", -1)], None),
+            (vec![unit(" ", "", 1)], None),
+        ] {
+            let mut change = Change::begin(db, &actor).await.unwrap();
+            let done = deploy(&mut change, before, &list).await;
+            assert_eq!(done.is_ok(), total.is_some());
+            if let Some(total) = total {
+                change.commit().await.unwrap();
+                assert_eq!(release_of(db, &actor, before).await.unwrap().units, total);
+            }
+        }
+        assert_eq!(deployments(db, &actor, before).await.unwrap().len(), 2);
+        let spread = detection::spread(db, &actor, "CVE-2025-1").await.unwrap();
+        assert_eq!((spread.releases, spread.units, spread.customers), (1, 7, 2));
+    });
+}
+
+#[test]
+fn many_findings_are_decided_in_one_change_or_none() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let release = pump(db, &actor, "1.0").await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0"), &osv("CVE-2025-2", "right", "3.0.0")]);
+        upload(db, &actor, release, &read(sbom(&[("left", "1.0.0"), ("right", "1.0.0")]), &ix))
+            .await
+            .unwrap();
+        let list = detection::findings(db, &actor, &Filter::default(), None, 10).await.unwrap().findings;
+        let ids: Vec<i64> = list.iter().map(|f| f.id).collect();
+        let decision = Decision {
+            status: "fixed".to_owned(),
+            justification: String::new(),
+            response: String::new(),
+            detail: String::new(),
+            reach: Reach::Release,
+            expires: None,
+        };
+        for bad in [vec![], vec![ids[0], 999_999]] {
+            let mut change = Change::begin(db, &actor).await.unwrap();
+            assert!(detection::decide_all(&mut change, &bad, &decision).await.is_err());
+            drop(change);
+            let open = Filter { status: Some("under_investigation".to_owned()), ..Filter::default() };
+            assert_eq!(detection::findings(db, &actor, &open, None, 10).await.unwrap().findings.len(), 2);
+        }
+        let mut change = Change::begin(db, &actor).await.unwrap();
+        // given twice, decided once
+        let asked = [ids[0], ids[1], ids[0]];
+        assert_eq!(detection::decide_all(&mut change, &asked, &decision).await.unwrap(), 2);
+        change.commit().await.unwrap();
+        assert_eq!(release_of(db, &actor, release).await.unwrap().open, [0; 5]);
+    });
+}

@@ -1,0 +1,74 @@
+//! Units of a release in the field, by customer and region.
+
+use sea_orm::DatabaseConnection;
+use serde::Serialize;
+
+use super::{named, release_of};
+use crate::error::{Error, Result};
+use crate::platform::access::{Actor, Permission};
+use crate::platform::change::Change;
+use crate::platform::sql;
+
+/// Most units of one customer in one region.
+const MOST: i64 = 1_000_000_000_000;
+
+/// Units of a customer in a region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployment {
+    /// Customer.
+    pub customer: String,
+    /// Region, or empty.
+    pub region: String,
+    /// Units in the field.
+    pub units: i64,
+}
+
+/// Where a release is in the field, by customer and region.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn deployments(db: &DatabaseConnection, actor: &Actor, release: i64) -> Result<Vec<Deployment>> {
+    release_of(db, actor, release).await?;
+    let select =
+        "SELECT customer, region, units FROM deployment WHERE release = $1 ORDER BY customer, region";
+    let rows: Vec<(String, String, i64)> =
+        sql::rows(db, "listing deployments", select, vec![release.into()]).await?;
+    Ok(rows.into_iter().map(|(customer, region, units)| Deployment { customer, region, units }).collect())
+}
+
+/// Notes units in the field, each in place of what was noted for its customer and region; 0 takes that away. Others
+/// remain.
+///
+/// # Errors
+/// Denied; [`Error::NotFound`]; [`Error::Rejected`] for a name or number that does not do.
+pub async fn deploy(change: &mut Change<'_>, release: i64, list: &[Deployment]) -> Result<()> {
+    let what = "noting deployments";
+    let release = release_of(&change.tx, change.actor, release).await?;
+    change.actor.need_in(Permission::InventoryWrite, release.line)?;
+    let insert = "INSERT INTO deployment (workspace, release, customer, region, units, devices) \
+                  VALUES ($1, $2, $3, $4, $5, '') ON CONFLICT (release, customer, region) DO UPDATE SET units = $5";
+    for d in list {
+        let customer = named("customer", &d.customer)?;
+        let region = if d.region.trim().is_empty() { String::new() } else { named("region", &d.region)? };
+        if !(0..=MOST).contains(&d.units) {
+            let message = format!("units are a number from 0 to {MOST}");
+            return Err(Error::Rejected { field: "units".to_owned(), message });
+        }
+        let values = vec![
+            change.actor.workspace.into(),
+            release.id.into(),
+            customer.into(),
+            region.into(),
+            d.units.into(),
+        ];
+        sql::run(&change.tx, what, insert, values).await?;
+    }
+    let none = "DELETE FROM deployment WHERE release = $1 AND units = 0";
+    sql::run(&change.tx, what, none, vec![release.id.into()]).await?;
+    let sum = "UPDATE release SET units = (SELECT CAST(COALESCE(SUM(units), 0) AS BIGINT) FROM deployment \
+               WHERE release = $1) WHERE id = $1";
+    sql::run(&change.tx, what, sum, vec![release.id.into()]).await?;
+    let name = format!("{} {}", release.product_name, release.version);
+    change.record("release.deploy", format!("release/{}", release.id), &name, &(), &list);
+    Ok(())
+}
