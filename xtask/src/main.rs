@@ -1,8 +1,9 @@
-//! The build helper: `cargo xtask test | demo | bench`. Plain Rust over plain commands; nothing here is part of
+//! The build helper: `cargo xtask test | pages | demo | bench`. Plain Rust over plain commands; nothing here is part of
 //! the product.
 
 #![allow(clippy::print_stdout, reason = "a build helper talks to the person who runs it")]
 
+mod browser;
 mod postgres;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
 cargo xtask test              format, lints, licences and all tests
+cargo xtask pages             the pages in a browser (part of test)
 cargo xtask demo              the main job on the built-in demo data
 cargo xtask bench NAME        match | index | import | sbom: figures as JSON lines
 ";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match args.first().map(String::as_str) {
         Some("test") => test(),
+        Some("pages") => pages(),
         Some("demo") => demo(),
         Some("bench") => bench(&args[1..]),
         _ => {
@@ -103,7 +106,19 @@ fn test() -> Outcome {
             .ok()
     };
     let url = server.as_ref().map(|s| (SERVER, s.url.as_str()));
-    cargo_with(&["test", "--workspace", "--locked"], url)
+    cargo_with(&["test", "--workspace", "--locked"], url)?;
+    pages()
+}
+
+/// The pages in a browser, where there is one.
+fn pages() -> Outcome {
+    match browser::prepare() {
+        Ok(found) => browser::test(&found),
+        Err(e) => {
+            println!("==> SKIPPED: the pages were not tested in a browser: {e}");
+            Ok(())
+        }
+    }
 }
 
 /// Scans the demo product against the demo intelligence, in a scratch folder.

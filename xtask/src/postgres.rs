@@ -27,7 +27,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// Whether this process runs as root, which PostgreSQL refuses for itself.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0")
 }
 

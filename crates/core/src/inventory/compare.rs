@@ -51,6 +51,17 @@ pub struct Comparison {
     pub gone: Vec<Finding>,
 }
 
+impl Comparison {
+    /// Nothing came, went or changed.
+    pub fn is_same(&self) -> bool {
+        self.added.is_empty()
+            && self.removed.is_empty()
+            && self.changed.is_empty()
+            && self.new.is_empty()
+            && self.gone.is_empty()
+    }
+}
+
 /// Versions by what is the same component in any version: type of package, then name with its group.
 type Held = BTreeMap<(String, String), BTreeSet<String>>;
 

@@ -1,5 +1,6 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
+mod deployments;
 mod filters;
 mod findings;
 mod products;
@@ -26,6 +27,7 @@ pub fn routes() -> Router<App> {
         .merge(today::routes())
         .merge(products::routes())
         .merge(releases::routes())
+        .merge(deployments::routes())
         .merge(findings::routes())
         .merge(used::routes())
         .merge(settings::routes())

@@ -1,4 +1,4 @@
-//! A release: its findings, components and documents.
+//! A release: its findings, components, licences, deployments, documents, and itself against another release.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use tocsin_core::Error;
 use tocsin_core::detection::{self, Filter};
-use tocsin_core::inventory::{self, Difference, Document, Listed, Release};
+use tocsin_core::inventory::{self, Comparison, Deployment, Difference, Document, Licence, Listed, Release};
 use tocsin_core::platform::access::Permission;
 
 use super::findings::Pick;
@@ -43,12 +43,19 @@ struct One {
     text: String,
     skip: u64,
     documents: Vec<Shown>,
+    licences: Vec<Licence>,
+    deployments: Vec<Deployment>,
+    others: Vec<Release>,
+    with: i64,
+    comparison: Comparison,
     may_upload: bool,
+    may_write: bool,
     done: String,
     wrong: String,
 }
 
-async fn page(
+/// The page of a release at the tab that `query` names.
+pub(super) async fn page(
     app: &App,
     browser: &Browser,
     id: i64,
@@ -59,7 +66,7 @@ async fn page(
     let get = |name: &str| query.get(name).map_or("", String::as_str);
     let r = inventory::release_of(app.db(), actor, id).await?;
     let tab = match get("tab") {
-        tab @ ("components" | "documents") => tab.to_owned(),
+        tab @ ("components" | "licences" | "deployments" | "compare" | "documents") => tab.to_owned(),
         _ => "findings".to_owned(),
     };
     let (text, skip) = (get("text").to_owned(), get("skip").parse().unwrap_or(0));
@@ -74,6 +81,21 @@ async fn page(
     } else {
         Vec::new()
     };
+    let licences =
+        if tab == "licences" { inventory::licences(app.db(), actor, id).await? } else { Vec::new() };
+    let deployments =
+        if tab == "deployments" { inventory::deployments(app.db(), actor, id).await? } else { Vec::new() };
+    let (mut others, mut with, mut comparison) = (Vec::new(), 0, Comparison::default());
+    if tab == "compare" {
+        others = inventory::releases(app.db(), actor, Some(r.product)).await?;
+        others.retain(|o| o.id != id);
+        // the newest before this one, where the reader does not name one
+        let before = others.iter().find(|o| o.id < id).or(others.first()).map_or(0, |o| o.id);
+        with = get("with").parse().unwrap_or(before);
+        if with != 0 {
+            comparison = inventory::compare(app.db(), actor, with, id).await?;
+        }
+    }
     let shown = |document: Document| Shown {
         difference: serde_json::from_str(&document.difference).unwrap_or_default(),
         remarks: serde_json::from_str::<Vec<serde_json::Value>>(&document.diagnostics).map_or(0, |d| d.len()),
@@ -90,6 +112,12 @@ async fn page(
         text,
         skip,
         documents,
+        licences,
+        deployments,
+        others,
+        with,
+        comparison,
+        may_write: actor.need_in(Permission::InventoryWrite, r.line).is_ok(),
         may_upload: actor.need_in(Permission::SbomUpload, r.line).is_ok(),
         done: get("done").to_owned(),
         wrong,

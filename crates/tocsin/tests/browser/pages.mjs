@@ -2,13 +2,14 @@
 // serve` on its first start with the demo intelligence. MODULES is a folder with playwright-core and axe-core; into
 // the folder SHOTS, where it is given, a picture of every page is written. Run by `cargo xtask test`.
 
+import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
 const [base, link, sbom, modules, chromium, shots] = process.argv.slice(2);
 const require = createRequire(`${modules}/`);
 const browser = await require("playwright-core").chromium.launch({
-  executablePath: chromium,
+  executablePath: chromium.includes("/") ? chromium : execFileSync("which", [chromium], { encoding: "utf8" }).trim(),
   args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
 });
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
