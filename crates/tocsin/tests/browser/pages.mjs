@@ -127,20 +127,20 @@ await manager.goto(`${base}${release}?tab=deployments`);
 await manager.fill("#customer", "Ward clinic");
 await manager.fill("#region", "EU");
 await manager.fill("#units", "40");
-await manager.click("text=Note units");
+await manager.click("button:text-is(\"Note units\")");
 await manager.setInputFiles("#sheet", {
   name: "units.csv",
   mimeType: "text/csv",
   buffer: Buffer.from("customer,region,units\nHarbour hospital,US,2\nWard clinic,EU,50\n"),
 });
-await manager.click("text=Import");
+await manager.click("button:text-is(\"Import\")");
 same("units are added up", await manager.textContent("[data-units]"), "52");
 await manager.setInputFiles("#sheet", {
   name: "units.csv",
   mimeType: "text/csv",
   buffer: Buffer.from("customer,region,units\nOther,US,9\nBad,US,many\n"),
 });
-await manager.click("text=Import");
+await manager.click("button:text-is(\"Import\")");
 check("a wrong line is named", (await manager.textContent(".note.bad")).includes("line 3"));
 same("and nothing of the file is taken", await manager.textContent("[data-units]"), "52");
 
