@@ -72,6 +72,11 @@ for (const form of document.querySelectorAll("form.picked")) {
   tell();
 }
 
+// Where tabs or entries run out of a narrow page, the present one is in view.
+for (const here of document.querySelectorAll("nav [aria-current=page]")) {
+  here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
+}
+
 // Times in the reader's own zone on hover.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);

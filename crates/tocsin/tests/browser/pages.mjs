@@ -62,13 +62,19 @@ await manager.fill("#password", PASSWORD);
 await manager.click("button");
 same("signing in comes back to the page that was asked for", new URL(manager.url()).pathname, "/findings");
 
-// Two releases of one product.
+// Two releases of one product; the second has one component more and one less.
+const bom = JSON.parse(readFileSync(sbom, "utf8"));
+const npm = bom.components.find((c) => (c.purl ?? "").includes("@"));
+const next = structuredClone(bom);
+const dropped = next.components.splice(next.components.findIndex((c) => c.name !== npm.name && c.name !== "openssl"), 1)[0];
+next.components.push({ type: "library", name: "left-pad", version: "1.3.0", purl: "pkg:npm/left-pad@1.3.0" });
 for (const version of ["3.2", "3.3"]) {
   await manager.goto(`${base}/products`);
   await manager.fill("#line", "Infusion");
   await manager.fill("#product", "Infusion pump");
   await manager.fill("#version", version);
-  await manager.setInputFiles("#bom", sbom);
+  const buffer = Buffer.from(JSON.stringify(version === "3.2" ? bom : next));
+  await manager.setInputFiles("#bom", { name: "pump.cdx.json", mimeType: "application/json", buffer });
   await manager.click("text=Upload and match");
   check(`an SBOM is uploaded for ${version}`, /\/releases\/\d+/.test(manager.url()), manager.url());
 }
@@ -113,8 +119,6 @@ const used = async (q) => {
   await manager.goto(`${base}/where-used?q=${encodeURIComponent(q)}`);
   return manager.locator("table[data-keys] tbody tr").count();
 };
-const bom = JSON.parse(readFileSync(sbom, "utf8"));
-const npm = bom.components.find((c) => (c.purl ?? "").includes("@"));
 const bare = npm.purl.slice(0, npm.purl.lastIndexOf("@"));
 same("where used by name", await used(npm.name), 2);
 same("where used by range, above", await used(`${bare}@>=${npm.version}`), 2);
@@ -143,6 +147,13 @@ await manager.setInputFiles("#sheet", {
 await manager.click("button:text-is(\"Import\")");
 check("a wrong line is named", (await manager.textContent(".note.bad")).includes("line 3"));
 same("and nothing of the file is taken", await manager.textContent("[data-units]"), "52");
+
+// What changed between the two.
+await manager.goto(`${base}${release}?tab=compare`);
+for (const [title, name] of [["Added", "left-pad"], ["Removed", dropped.name]]) {
+  const panel = manager.locator(".panel", { has: manager.locator(`h2:text-is("${title}")`) });
+  check(`${title} names ${name}`, (await panel.textContent()).includes(name));
+}
 
 // Who may not decide sees no form and is refused where one is sent all the same.
 await auditor.goto(`${base}/findings`);
