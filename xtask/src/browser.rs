@@ -94,11 +94,11 @@ pub fn test(browser: &Browser) -> super::Outcome {
         .arg("--data-dir")
         .arg(&data)
         .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("{} could not be started: {e}", tocsin.display()))?;
     let mut server = Server { child, folder };
-    let told = server.child.stdout.take().ok_or("the server has no output")?;
+    let told = server.child.stderr.take().ok_or("the server has no output")?;
     let mut lines = BufReader::new(told).lines().map_while(Result::ok);
     let link = lines
         .by_ref()
