@@ -29,10 +29,14 @@ pub fn prepare() -> Result<Browser, String> {
     let node = || super::has("node", &["--version"]) && super::has("npm", &["--version"]);
     if chromium().is_none() || !node() {
         if !super::postgres::is_root() {
-            return Err("Chromium or Node is not installed, and only root may: apt-get install chromium nodejs npm"
-                .to_owned());
+            return Err(
+                "Chromium or Node is not installed, and only root may: apt-get install chromium nodejs npm"
+                    .to_owned(),
+            );
         }
-        println!("==> installing Chromium and Node, which drive the pages (apt-get install chromium nodejs npm)");
+        println!(
+            "==> installing Chromium and Node, which drive the pages (apt-get install chromium nodejs npm)"
+        );
         let install = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
                        --no-install-recommends chromium nodejs npm";
         super::run(Command::new("sh").args(["-c", install]))?;
