@@ -15,10 +15,12 @@ use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
 
 mod decide;
+mod ground;
 mod query;
 
 pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
 pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
+pub use ground::{Ground, grounds, remark, withdraw};
 
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];

@@ -103,7 +103,7 @@ pub struct Story {
     pub at: String,
     /// Who.
     pub actor: String,
-    /// `closed`, `reopened`, `updated`, `decided`, `lapsed`.
+    /// `closed`, `reopened`, `updated`, `decided`, `lapsed`, `withdrawn`, `remarked`.
     pub what: String,
     /// In words.
     pub detail: String,

@@ -13,7 +13,9 @@ use crate::platform::sql;
 mod compare;
 mod deployments;
 mod document;
+mod amend;
 mod licences;
+mod part;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -23,6 +25,8 @@ pub use compare::{Changed, Comparison, Piece, compare};
 pub use deployments::{Deployment, deploy, deployments};
 pub use document::{Difference, Document, documents, original};
 pub use licences::{Licence, licences};
+pub use amend::{Amend, amend, tags};
+pub use part::{Part, parts};
 pub use upload::{Prepared, Uploaded, apply, prepare, upload};
 pub use used::{Use, where_used};
 

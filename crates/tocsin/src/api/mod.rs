@@ -1,4 +1,4 @@
-//! The API under `/api/v2`: JSON in and out, problem details for errors.
+//! The API under `/api/v2`: JSON in and out, problem details for errors; under `/api/v1` that of Dependency-Track.
 
 use axum::extract::{Multipart, Path, Query, State};
 use axum::routing::{get, post};
@@ -11,9 +11,12 @@ use tocsin_core::platform::change::Change;
 use crate::intake;
 use crate::server::{ApiError, App, Client};
 
+mod compat;
+
 /// All routes of the API.
 pub fn routes() -> Router<App> {
     Router::new()
+        .merge(compat::routes())
         .route("/api/v2/releases", get(releases))
         .route("/api/v2/releases/{id}", get(release))
         .route("/api/v2/releases/{id}/findings", get(findings))

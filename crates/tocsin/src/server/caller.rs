@@ -88,16 +88,21 @@ impl FromRequestParts<App> for Browser {
 /// A program with an API key: `X-Api-Key` or `Authorization: Bearer`.
 pub struct Client(pub Known);
 
+/// Whom the API key of a request is, where it brings one that works.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn key(parts: &mut Parts, app: &App) -> tocsin_core::Result<Option<Known>> {
+    let Ok(Origin(from)) = Origin::from_request_parts(parts, app).await;
+    let bearer = || header(parts, AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
+    let text = header(parts, "x-api-key").or_else(bearer).unwrap_or_default();
+    people::key(app.db(), text, &from, &now()).await
+}
+
 impl FromRequestParts<App> for Client {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Client, ApiError> {
-        let Ok(Origin(from)) = Origin::from_request_parts(parts, app).await;
-        let bearer = || header(parts, AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
-        let text = header(parts, "x-api-key").or_else(bearer).unwrap_or_default();
-        match people::key(app.db(), text, &from, &now()).await? {
-            Some(known) => Ok(Client(known)),
-            None => Err(ApiError::unauthorised()),
-        }
+        key(parts, app).await?.map(Client).ok_or_else(ApiError::unauthorised)
     }
 }

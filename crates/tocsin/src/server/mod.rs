@@ -19,7 +19,7 @@ use tocsin_core::intel::{Opened, Store};
 use tocsin_core::platform::db::{self, Place};
 use tower_http::compression::CompressionLayer;
 
-pub use caller::{Browser, COOKIE_NAME, Client, Origin};
+pub use caller::{Browser, COOKIE_NAME, Client, Origin, key};
 pub use problem::{ApiError, PageError};
 
 use crate::error::Error;

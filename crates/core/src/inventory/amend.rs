@@ -1,0 +1,74 @@
+//! Changing what a release is called and how it is kept: watched or not, its product's latest, tags.
+
+use std::collections::HashMap;
+
+use sea_orm::{DatabaseConnection, Value};
+use serde::Serialize;
+
+use super::{in_lines, named, release_of};
+use crate::error::Result;
+use crate::platform::access::{Actor, Permission};
+use crate::platform::change::Change;
+use crate::platform::{bulk, sql};
+
+/// What to change; what is missing stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Amend {
+    /// Still watched.
+    pub active: Option<bool>,
+    /// The newest of its product; the others then are not.
+    pub latest: Option<bool>,
+    /// All tags.
+    pub tags: Option<Vec<String>>,
+}
+
+/// Changes a release.
+///
+/// # Errors
+/// Denied; [`crate::Error::NotFound`]; a tag does not do.
+pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<()> {
+    let what = "changing a release";
+    let r = release_of(&change.tx, change.actor, release).await?;
+    change.actor.need_in(Permission::InventoryWrite, r.line)?;
+    if let Some(active) = a.active {
+        let update = "UPDATE release SET active = $2 WHERE id = $1";
+        sql::run(&change.tx, what, update, vec![release.into(), i64::from(active).into()]).await?;
+    }
+    if let Some(latest) = a.latest {
+        let update = "UPDATE release SET latest = CASE WHEN id = $2 THEN $3 WHEN $3 = 1 THEN 0 ELSE latest END \
+                      WHERE product = $1";
+        let values = vec![r.product.into(), release.into(), i64::from(latest).into()];
+        sql::run(&change.tx, what, update, values).await?;
+    }
+    if let Some(tags) = &a.tags {
+        let mut names = tags.iter().map(|t| named("tag", t)).collect::<Result<Vec<String>>>()?;
+        names.sort();
+        names.dedup();
+        sql::run(&change.tx, what, "DELETE FROM tag WHERE release = $1", vec![release.into()]).await?;
+        let rows: Vec<[Value; 2]> = names.iter().map(|n| [release.into(), sql::text(n)]).collect();
+        bulk::insert(&change.tx, what, "INSERT INTO tag (release, name)", "", rows).await?;
+    }
+    let before = (r.active, r.latest);
+    let name = format!("{} {}", r.product_name, r.version);
+    change.record("release.amend", format!("release/{release}"), &name, &before, a);
+    Ok(())
+}
+
+/// Tags by release, of the releases that the actor may see.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn tags(db: &DatabaseConnection, actor: &Actor) -> Result<HashMap<i64, Vec<String>>> {
+    let mut values = vec![actor.workspace.into()];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT t.release, t.name FROM tag t JOIN release r ON r.id = t.release JOIN product p ON p.id = r.product \
+         WHERE r.workspace = $1{scope} ORDER BY t.release, t.name"
+    );
+    let rows: Vec<(i64, String)> = sql::rows(db, "reading tags", &select, values).await?;
+    let mut map: HashMap<i64, Vec<String>> = HashMap::new();
+    for (release, name) in rows {
+        map.entry(release).or_default().push(name);
+    }
+    Ok(map)
+}

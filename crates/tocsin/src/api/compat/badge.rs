@@ -1,0 +1,111 @@
+//! `/api/v1/badge`: counts of a release as a small picture for a page elsewhere.
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tocsin_core::inventory::{self, Release};
+
+use super::fault::Fault;
+use super::{Caller, release};
+use crate::server::App;
+
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/api/v1/badge/vulns/project/{uuid}", get(vulnerabilities))
+        .route("/api/v1/badge/vulns/project/{name}/{version}", get(vulnerabilities_named))
+        .route("/api/v1/badge/violations/project/{uuid}", get(violations))
+        .route("/api/v1/badge/violations/project/{name}/{version}", get(violations_named))
+}
+
+/// Who looks: a page shows a picture and sends no header, so the key may be in the address.
+struct Looker(Caller);
+
+impl FromRequestParts<App> for Looker {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Looker, Fault> {
+        let query = parts.uri.query().unwrap_or_default();
+        let key = query.split('&').filter_map(|p| p.split_once('=')).find(|(name, _)| *name == "apiKey");
+        if let Some(value) = key.and_then(|(_, key)| HeaderValue::from_str(key).ok()) {
+            parts.headers.entry("x-api-key").or_insert(value);
+        }
+        Caller::from_request_parts(parts, app).await.map(Looker)
+    }
+}
+
+/// A row of boxes: text, colour, width.
+fn picture(boxes: &[(String, &str, u32)]) -> Response {
+    use std::fmt::Write as _;
+    let (mut x, mut inside) = (0, String::new());
+    for (text, colour, width) in boxes {
+        let _ = write!(
+            inside,
+            "<rect x=\"{x}\" width=\"{width}\" height=\"20\" fill=\"{colour}\"/>\
+             <text x=\"{}\" y=\"14\">{text}</text>",
+            x + width / 2
+        );
+        x += width;
+    }
+    let svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{x}\" height=\"20\"><g fill=\"#fff\" text-anchor=\"middle\" \
+         font-family=\"DejaVu Sans,Verdana,Geneva,sans-serif\" font-size=\"11\">{inside}</g></svg>"
+    );
+    ([(CONTENT_TYPE, "image/svg+xml")], svg).into_response()
+}
+
+fn counts(r: &Release) -> Response {
+    const COLOURS: [&str; 5] = ["#dc0000", "#fd8c00", "#fdc500", "#4cae4c", "#c0c0c0"];
+    let mut boxes = vec![("dependencies".to_owned(), "#555", 84)];
+    if r.matched.is_none() {
+        boxes.push(("no metrics".to_owned(), "#9f9f9f", 70));
+    } else if r.open.iter().sum::<i64>() == 0 {
+        boxes.push(("no vulns".to_owned(), "#4c1", 60));
+    } else {
+        let unrated = r.open.last() != Some(&0);
+        let shown = r.open.iter().zip(COLOURS).take(if unrated { 5 } else { 4 });
+        boxes.extend(shown.map(|(count, colour)| (count.to_string(), colour, 30)));
+    }
+    picture(&boxes)
+}
+
+fn breaches() -> Response {
+    picture(&[("policies".to_owned(), "#555", 58), ("no violations".to_owned(), "#4c1", 80)])
+}
+
+async fn vulnerabilities(
+    State(app): State<App>,
+    Looker(Caller(actor)): Looker,
+    Path(text): Path<String>,
+) -> Result<Response, Fault> {
+    Ok(counts(&release(&app, &actor, &text).await?))
+}
+
+async fn vulnerabilities_named(
+    State(app): State<App>,
+    Looker(Caller(actor)): Looker,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    Ok(counts(&inventory::release_named(app.db(), &actor, &name, &version).await?))
+}
+
+async fn violations(
+    State(app): State<App>,
+    Looker(Caller(actor)): Looker,
+    Path(text): Path<String>,
+) -> Result<Response, Fault> {
+    release(&app, &actor, &text).await?;
+    Ok(breaches())
+}
+
+async fn violations_named(
+    State(app): State<App>,
+    Looker(Caller(actor)): Looker,
+    Path((name, version)): Path<(String, String)>,
+) -> Result<Response, Fault> {
+    inventory::release_named(app.db(), &actor, &name, &version).await?;
+    Ok(breaches())
+}
