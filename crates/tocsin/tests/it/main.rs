@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod compat;
 mod db;
 mod folder;
 mod fuzz;
@@ -15,6 +16,7 @@ mod hostile;
 mod matching;
 mod parity;
 mod scan;
+mod serve;
 mod show;
 
 use std::path::Path;
