@@ -291,6 +291,10 @@ fn an_analysis_decides_one_finding() {
                 "analysisJustification": "REQUIRES_CONFIGURATION", "analysisResponse": "WILL_NOT_FIX",
                 "analysisDetails": "the option is off", "comment": "see the build"})
         };
+        // The same component in another project is another component to clients.
+        let other = client.upload("1.1");
+        let elsewhere = query.replace(&project, &other);
+        wanted(&client.get(&elsewhere), 404, "The component could not be found.");
         let auditor = Client(server, server.key("auditor"));
         wanted(&auditor.json("PUT", "/api/v1/analysis", &put("NOT_AFFECTED")), 403, "");
         let told = client.json("PUT", "/api/v1/analysis", &put("NOT_AFFECTED"));
@@ -308,6 +312,9 @@ fn an_analysis_decides_one_finding() {
             (&json!("see the build"), &json!("build manager"))
         );
         assert_eq!(client.get(&query).json(), told);
+        assert_eq!(client.get(&query.replace(&format!("project={project}&"), "")).json(), told);
+        let untouched = client.get(&format!("/api/v1/finding/project/{other}")).json();
+        assert_eq!(untouched.as_array().unwrap().len(), 2);
         assert_eq!(client.get(&path).json().as_array().unwrap().len(), 1);
         let both = client.get(&format!("{path}?suppressed=true")).json();
         let b = both.as_array().unwrap().iter().find(|f| f["component"]["name"] == "b").unwrap();

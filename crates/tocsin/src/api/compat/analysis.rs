@@ -13,8 +13,7 @@ use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
 
 use super::fault::Fault;
-use super::uuid::{self, Kind};
-use super::{Asked, Caller, FINDINGS, given, json, millis, release};
+use super::{Asked, Caller, FINDINGS, given, json, millis, release, uuid};
 use crate::server::App;
 
 pub fn routes() -> Router<App> {
@@ -111,7 +110,7 @@ pub(super) fn decision(
     }))
 }
 
-/// The finding of a component and a vulnerability: in a release, or in the first that has it.
+/// The finding of a component, which says its project, and a vulnerability.
 async fn find(
     app: &App,
     actor: &Actor,
@@ -128,12 +127,16 @@ async fn find(
         Some(text) => Some(release(app, actor, text).await?.id),
         None => None,
     };
-    let id = uuid::id(Kind::Component, component).ok_or_else(|| Fault::missing("component"))?;
-    let filter = Filter { release: r, inferred: true, ..Filter::default() };
+    let missing = || Fault::missing("component");
+    let (own, component) = uuid::component(component).ok_or_else(missing)?;
+    if r.is_some_and(|r| r != own) {
+        return Err(missing());
+    }
+    let filter = Filter { release: Some(own), inferred: true, ..Filter::default() };
     let all = detection::findings(app.db(), actor, &filter, None, FINDINGS).await?.findings;
-    let mut of_component = all.into_iter().filter(|f| f.component == id).peekable();
+    let mut of_component = all.into_iter().filter(|f| f.component == component).peekable();
     if of_component.peek().is_none() {
-        return Err(Fault::missing("component"));
+        return Err(missing());
     }
     let wanted = vulnerability.to_ascii_lowercase();
     let found = of_component.find(|f| uuid::of_vulnerability(&f.vulnerability) == wanted);

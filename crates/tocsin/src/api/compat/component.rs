@@ -8,23 +8,22 @@ use serde_json::{Map, Value};
 use tocsin_core::inventory::{self, Part};
 
 use super::fault::Fault;
-use super::uuid::{self, Kind};
-use super::{Asked, Caller, is_true, paged, release};
+use super::{Asked, Caller, is_true, paged, release, uuid};
 use crate::server::App;
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/component/project/{uuid}", get(all))
 }
 
-/// A component; what is empty is left out.
-pub(super) fn component(p: &Part) -> Map<String, Value> {
+/// A component of a release; what is empty is left out.
+pub(super) fn component(release: i64, p: &Part) -> Map<String, Value> {
     let mut c = Map::new();
     let mut put = |name: &str, value: &str| {
         if !value.is_empty() {
             c.insert(name.to_owned(), value.into());
         }
     };
-    put("uuid", &uuid::of(Kind::Component, p.id));
+    put("uuid", &uuid::of_component(release, p.id));
     put("group", &p.group);
     put("name", &p.name);
     put("version", &p.version);
@@ -44,7 +43,7 @@ async fn all(
     let direct = is_true(&asked, "onlyDirect");
     let parts = inventory::parts(app.db(), &actor, r.id).await?;
     let one = |p: &Part| {
-        let mut c = component(p);
+        let mut c = component(r.id, p);
         c.insert("classifier".to_owned(), p.kind.to_ascii_uppercase().replace('-', "_").into());
         if !p.licences.is_empty() {
             c.insert("license".to_owned(), p.licences.clone().into());

@@ -102,8 +102,8 @@ fn vulnerability(f: &Finding, evidence: &[Evidence]) -> Value {
 /// A finding as this API gives it.
 fn finding(r: &Release, f: &Finding, part: Option<&Part>, ground: &Ground) -> Value {
     let project = uuid::of(Kind::Project, r.id);
-    let mut c: Map<String, Value> = part.map(component::component).unwrap_or_default();
-    let component_uuid = uuid::of(Kind::Component, f.component);
+    let mut c: Map<String, Value> = part.map(|p| component::component(r.id, p)).unwrap_or_default();
+    let component_uuid = uuid::of_component(r.id, f.component);
     c.insert("uuid".to_owned(), component_uuid.clone().into());
     c.entry("name").or_insert_with(|| f.component_name.clone().into());
     c.insert("project".to_owned(), project.clone().into());

@@ -9,8 +9,6 @@ use sha2::{Digest, Sha256};
 pub enum Kind {
     /// A release.
     Project = 1,
-    /// A component.
-    Component = 2,
     /// An upload; its number is the document's.
     Token = 3,
     /// The workspace of a key.
@@ -19,6 +17,8 @@ pub enum Kind {
     Server = 5,
 }
 
+/// Second group of a component's UUID; no [`Kind`] has it.
+const COMPONENT: &str = "0002";
 /// First group of every UUID that holds a number: `tocs` in ASCII.
 const FIRST: &str = "746f6373";
 /// Third and fourth group: version 4, variant 8.
@@ -34,6 +34,20 @@ pub fn id(kind: Kind, text: &str) -> Option<i64> {
     let number = text.to_ascii_lowercase();
     let number = number.strip_prefix(&format!("{FIRST}-{:04x}-{MIDDLE}-", kind as u16))?;
     i64::from_str_radix(number, 16).ok().filter(|_| number.len() == 12)
+}
+
+/// The UUID of a component in a release: to clients a component belongs to one project, while ours may be in many
+/// releases. The first group is the release's number.
+pub fn of_component(release: i64, component: i64) -> String {
+    format!("{:08x}-{COMPONENT}-{MIDDLE}-{:012x}", release & 0xffff_ffff, component & 0xffff_ffff_ffff)
+}
+
+/// Release and component of a component's UUID.
+pub fn component(text: &str) -> Option<(i64, i64)> {
+    let text = text.to_ascii_lowercase();
+    let (release, component) =
+        text.split_once(&format!("-{COMPONENT}-{MIDDLE}-")).filter(|_| is_valid(&text))?;
+    Some((i64::from_str_radix(release, 16).ok()?, i64::from_str_radix(component, 16).ok()?))
 }
 
 /// Whether a text is written as a UUID of the versions 1 to 5.
@@ -65,7 +79,9 @@ mod tests {
             assert!(is_valid(&text), "{text}");
             assert_eq!(id(Kind::Project, &text), Some(n));
             assert_eq!(id(Kind::Project, &text.to_uppercase()), Some(n));
-            assert_eq!(id(Kind::Component, &text), None);
+            assert_eq!(id(Kind::Token, &text), None);
+            assert_eq!(component(&text), None);
+            assert_eq!(component(&of_component(7, n)), Some((7, n)));
         }
         assert_eq!(of(Kind::Token, 255), "746f6373-0003-4000-8000-0000000000ff");
         assert_eq!(id(Kind::Token, "746f6373-0003-4000-8000-+000000000ff"), None);
