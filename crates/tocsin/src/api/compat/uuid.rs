@@ -33,7 +33,7 @@ pub fn of(kind: Kind, id: i64) -> String {
 pub fn id(kind: Kind, text: &str) -> Option<i64> {
     let number = text.to_ascii_lowercase();
     let number = number.strip_prefix(&format!("{FIRST}-{:04x}-{MIDDLE}-", kind as u16))?;
-    i64::from_str_radix(number, 16).ok().filter(|_| number.len() == 12)
+    i64::from_str_radix(number, 16).ok().filter(|_| is_valid(text))
 }
 
 /// The UUID of a component in a release: to clients a component belongs to one project, while ours may be in many

@@ -94,6 +94,9 @@ fn read(bytes: &[u8]) -> Result<(Bom, Document), Fault> {
         let detail = "VEX is read as CycloneDX JSON; convert the XML first".to_owned();
         return Err(Fault::Problem { title: INVALID, detail, errors: Vec::new() });
     }
+    if !cyclonedx::recognise(bytes) {
+        return Err(bom::invalid(INVALID, bytes, &[]));
+    }
     let bom =
         cyclonedx::read(bytes, &ReadOptions::default()).map_err(|why| bom::invalid(INVALID, bytes, &why))?;
     let document = serde_json::from_slice(bytes).map_err(|e| Fault::Problem {
