@@ -165,6 +165,11 @@ fn an_upload_is_matched_when_it_is_answered() {
         assert_eq!(looked["tags"], json!([{"name": "arm"}, {"name": "edge"}]));
         assert!(looked["lastBomImport"].as_i64().unwrap() > 1_700_000_000_000);
         assert_eq!(looked["metrics"]["critical"], 2);
+        // Generated clients refuse metrics without times and list items without this field.
+        assert!(
+            looked["metrics"]["firstOccurrence"].is_i64() && looked["metrics"]["lastOccurrence"].is_i64()
+        );
+        assert_eq!(client.get("/api/v1/project").json()[0]["hasChildren"], false);
         assert_eq!(client.get("/api/v1/project/tag/arm").json()[0]["uuid"], project);
         let violations = client.get(&format!("/api/v1/violation/project/{project}"));
         wanted(&violations, 200, "[]");
@@ -260,6 +265,7 @@ fn faults_have_the_codes_and_texts_that_clients_compare() {
 
         let made = client.json("PUT", "/api/v1/project", &json!({"name": "made", "version": "1"}));
         assert_eq!((made.status, &made.json()["classifier"]), (201, &json!("APPLICATION")));
+        assert_eq!(made.json().get("metrics"), None, "nothing was uploaded for it");
         let again = client.json("PUT", "/api/v1/project", &json!({"name": "made", "version": "1"}));
         wanted(&again, 409, "A project with the specified name already exists.");
         let uuid = made.json()["uuid"].as_str().unwrap().to_owned();

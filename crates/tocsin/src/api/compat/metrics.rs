@@ -25,14 +25,15 @@ pub(super) fn risk(open: &[i64; 5]) -> i64 {
     open.iter().zip([10, 5, 3, 1, 5]).map(|(count, weight)| count * weight).sum()
 }
 
-/// What a release's own counts say.
-pub(super) fn brief(r: &Release) -> Value {
+/// What a release's own counts say; nothing of one that was never matched. Clients need both times.
+pub(super) fn brief(r: &Release) -> Option<Value> {
+    let at = r.matched.as_deref().and_then(millis)?;
     let [critical, high, medium, low, unassigned] = r.open;
-    json!({
+    Some(json!({
         "critical": critical, "high": high, "medium": medium, "low": low, "unassigned": unassigned,
         "vulnerabilities": r.open.iter().sum::<i64>(), "components": r.components,
-        "inheritedRiskScore": risk(&r.open),
-    })
+        "inheritedRiskScore": risk(&r.open), "firstOccurrence": at, "lastOccurrence": at,
+    }))
 }
 
 /// All counts of a release.
@@ -41,8 +42,9 @@ pub(super) async fn of(app: &App, actor: &Actor, r: &Release) -> Result<Value, F
     let (away, open): (Vec<_>, Vec<_>) = findings.iter().partition(|f| analysis::is_suppressed(&f.status));
     let audited = open.iter().filter(|f| f.status != "under_investigation").count();
     let vulnerable: HashSet<i64> = open.iter().map(|f| f.component).collect();
-    let mut m = brief(r);
-    let at = r.matched.as_deref().and_then(millis);
+    let none =
+        || Fault::Text(StatusCode::NOT_FOUND, "No metrics were found for the specified project.".to_owned());
+    let mut m = brief(r).ok_or_else(none)?;
     if let Some(m) = m.as_object_mut() {
         let mut put = |name: &str, value: Value| m.insert(name.to_owned(), value);
         put("vulnerableComponents", vulnerable.len().into());
@@ -52,11 +54,6 @@ pub(super) async fn of(app: &App, actor: &Actor, r: &Release) -> Result<Value, F
         put("findingsUnaudited", (open.len() - audited).into());
         for kind in ["Fail", "Warn", "Info", "Total", "Audited", "Unaudited"] {
             put(&format!("policyViolations{kind}"), 0.into());
-        }
-        for (name, at) in [("firstOccurrence", at), ("lastOccurrence", at)] {
-            if let Some(at) = at {
-                put(name, at.into());
-            }
         }
     }
     Ok(m)

@@ -42,10 +42,11 @@ fn project(r: &Release, tags: &[String]) -> Value {
         "isLatest": r.latest,
         "tags": tags,
         "lastInheritedRiskScore": metrics::risk(&r.open),
-        "metrics": metrics::brief(r),
+        "hasChildren": false,
     });
-    if let (Some(p), Some(at)) = (p.as_object_mut(), r.matched.as_deref().and_then(millis)) {
-        p.insert("lastVulnerabilityAnalysis".to_owned(), at.into());
+    if let (Some(p), Some(counts)) = (p.as_object_mut(), metrics::brief(r)) {
+        p.insert("lastVulnerabilityAnalysis".to_owned(), r.matched.as_deref().and_then(millis).into());
+        p.insert("metrics".to_owned(), counts);
     }
     p
 }
