@@ -22,7 +22,7 @@ pub struct Amend {
     pub tags: Option<Vec<String>>,
 }
 
-/// Changes a release.
+/// Changes a release; what is so already is not noted as a change.
 ///
 /// # Errors
 /// Denied; [`crate::Error::NotFound`]; a tag does not do.
@@ -30,6 +30,21 @@ pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<(
     let what = "changing a release";
     let r = release_of(&change.tx, change.actor, release).await?;
     change.actor.need_in(Permission::InventoryWrite, r.line)?;
+    let select = "SELECT name FROM tag WHERE release = $1";
+    let rows: Vec<(String,)> = sql::rows(&change.tx, what, select, vec![release.into()]).await?;
+    let mut tags: Vec<String> = rows.into_iter().map(|row| row.0).collect();
+    tags.sort();
+    let mut wanted = None;
+    if let Some(names) = &a.tags {
+        let mut names = names.iter().map(|t| named("tag", t)).collect::<Result<Vec<String>>>()?;
+        names.sort();
+        names.dedup();
+        wanted = Some(names).filter(|names| *names != tags);
+    }
+    let same = |wanted: Option<bool>, is: bool| wanted.is_none_or(|w| w == is);
+    if same(a.active, r.active) && same(a.latest, r.latest) && wanted.is_none() {
+        return Ok(());
+    }
     if let Some(active) = a.active {
         let update = "UPDATE release SET active = $2 WHERE id = $1";
         sql::run(&change.tx, what, update, vec![release.into(), i64::from(active).into()]).await?;
@@ -40,15 +55,12 @@ pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<(
         let values = vec![r.product.into(), release.into(), i64::from(latest).into()];
         sql::run(&change.tx, what, update, values).await?;
     }
-    if let Some(tags) = &a.tags {
-        let mut names = tags.iter().map(|t| named("tag", t)).collect::<Result<Vec<String>>>()?;
-        names.sort();
-        names.dedup();
+    if let Some(names) = wanted {
         sql::run(&change.tx, what, "DELETE FROM tag WHERE release = $1", vec![release.into()]).await?;
         let rows: Vec<[Value; 2]> = names.iter().map(|n| [release.into(), sql::text(n)]).collect();
         bulk::insert(&change.tx, what, "INSERT INTO tag (release, name)", "", rows).await?;
     }
-    let before = (r.active, r.latest);
+    let before = Amend { active: Some(r.active), latest: Some(r.latest), tags: Some(tags) };
     let name = format!("{} {}", r.product_name, r.version);
     change.record("release.amend", format!("release/{release}"), &name, &before, a);
     Ok(())

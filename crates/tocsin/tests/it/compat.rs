@@ -199,11 +199,13 @@ fn a_form_uploads_too_and_replaces() {
             ("projectVersion", "3"),
             ("autoCreate", "true"),
             ("projectTags", "a, b"),
+            ("isLatest", "false"),
             ("bom", BOM),
         ];
         let made = client.form("/api/v1/bom", &parts).json();
         let one = client.get(&format!("/api/v1/project/{}", made["projectUuid"].as_str().unwrap())).json();
         assert_eq!(one["tags"], json!([{"name": "a"}, {"name": "b"}]));
+        assert_eq!(client.get("/api/v1/project/latest/other").json()["uuid"], one["uuid"]);
         let page = client.get("/api/v1/project?pageSize=1&pageNumber=2");
         assert_eq!(page.header("x-total-count"), "2");
         assert_eq!(page.json()[0]["name"], "other");

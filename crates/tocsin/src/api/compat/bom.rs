@@ -157,7 +157,9 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     let tags =
         sent.project_tags.as_ref().map(|t| t.iter().map(|t| t.name.trim().to_owned()).collect::<Vec<_>>());
     let tags = tags.map(|t| t.into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>());
-    let wanted = Amend { tags: tags.filter(|t| !t.is_empty()), latest: sent.is_latest, active: None };
+    // The newest made is its product's latest; a client's default `false` does not take that away.
+    let latest = sent.is_latest.filter(|latest| *latest);
+    let wanted = Amend { tags: tags.filter(|t| !t.is_empty()), latest, active: None };
     if wanted != Amend::default() && writes {
         // Builds send these with every upload; a key that may not change them still uploads.
         let mut change = Change::begin(app.db(), actor).await?;
