@@ -7,6 +7,7 @@ use tocsin_model::bom::Bom;
 use tocsin_model::cpe::{Cpe, CpeValue};
 use tocsin_model::record::{Configuration, CpeMatch, VersionStatus};
 
+use super::decide::is_hardware;
 use crate::index::key;
 use crate::index::rule::{joined, limits_of, scheme_of, versions_of};
 
@@ -114,8 +115,7 @@ fn meets(m: &CpeMatch, cpe: &Cpe, version: Option<&str>) -> Truth {
         _ => version.map(str::to_owned),
     };
     match &m.cpe.version {
-        // hardware is listed with version `-`: whatever revision, it is the device
-        CpeValue::Na if !m.vulnerable || own.is_none() => return Truth::Yes,
+        CpeValue::Na if !m.vulnerable || own.is_none() || is_hardware(cpe) => return Truth::Yes,
         CpeValue::Na => return Truth::No,
         CpeValue::Any if m.low.is_none() && m.high.is_none() => return Truth::Yes,
         _ => {}

@@ -93,7 +93,7 @@ pub(crate) fn apply<'a>(
             let own_version = name.cpe.as_ref().map(|c| &c.version);
             if *version == 2 {
                 // criterion version `-`: not applicable, met only by a name that says the same
-                if own_version != Some(&CpeValue::Na) {
+                if !name.cpe.as_ref().is_some_and(is_hardware) && own_version != Some(&CpeValue::Na) {
                     return Ok(None);
                 }
                 word.range = Range::Says("version -");
@@ -112,6 +112,11 @@ pub(crate) fn apply<'a>(
     }
     versions(rule, keys, &mut word)?;
     Ok(Some(word))
+}
+
+/// A device: listed with version `-`, which means it whatever its revision.
+pub(crate) fn is_hardware(cpe: &Cpe) -> bool {
+    matches!(&cpe.part, CpeValue::Text(part) if part == "h")
 }
 
 fn conditional_if(conditional: bool) -> Verdict {
