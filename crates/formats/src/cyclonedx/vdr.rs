@@ -29,6 +29,8 @@ pub struct VdrVulnerability {
     pub analysis: Option<VdrAnalysis>,
     /// What it affects.
     pub affects: Vec<VdrAffect>,
+    /// Whatever else is to be told: (name, value).
+    pub properties: Vec<(String, String)>,
 }
 
 /// A publisher of records.
@@ -100,8 +102,10 @@ pub fn enrich(input: &[u8], bom: &Bom, vulns: &[VdrVulnerability]) -> Result<Vec
     document.shift_remove("signature");
     let old_methods = document.get("specVersion").and_then(Value::as_str) == Some("1.4");
     let mut document = Value::Object(document);
-    for affect in vulns.iter().flat_map(|v| &v.affects) {
-        name_component(&mut document, bom, &affect.reference);
+    let made: HashSet<&str> =
+        bom.components.iter().filter(|c| c.reference == c.path).map(|c| c.reference.as_str()).collect();
+    for affect in vulns.iter().flat_map(|v| &v.affects).filter(|a| made.contains(a.reference.as_str())) {
+        name_component(&mut document, &affect.reference);
     }
     if let Value::Object(members) = &mut document {
         let list = members.entry("vulnerabilities").or_insert_with(|| Value::Array(Vec::new()));
@@ -118,10 +122,7 @@ pub fn enrich(input: &[u8], bom: &Bom, vulns: &[VdrVulnerability]) -> Result<Vec
 }
 
 /// A component without `bom-ref` gets the one the reader made for it, its path, so that it can be referred to.
-fn name_component(document: &mut Value, bom: &Bom, reference: &str) {
-    if !bom.components.iter().any(|c| c.reference == reference && c.path == reference) {
-        return;
-    }
+fn name_component(document: &mut Value, reference: &str) {
     let pointer: String =
         reference.split(['.', '[']).map(|part| format!("/{}", part.trim_end_matches(']'))).collect();
     if let Some(Value::Object(component)) = document.pointer_mut(&pointer)
@@ -158,7 +159,12 @@ fn vulnerability(v: &VdrVulnerability, old_methods: bool) -> Value {
     let mut seen = HashSet::new();
     let affects: Vec<Value> = v.affects.iter().map(affect).filter(|a| seen.insert(a.to_string())).collect();
     put(&mut out, "affects", Some(affects).filter(|l| !l.is_empty()));
+    put(&mut out, "properties", Some(properties(&v.properties)).filter(|l| !l.is_empty()));
     Value::Object(out)
+}
+
+fn properties(list: &[(String, String)]) -> Vec<Value> {
+    list.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
 }
 
 fn unique(texts: &[String]) -> impl Iterator<Item = &String> {
@@ -318,6 +324,7 @@ fn component(c: &Component, reference: &str) -> Value {
     let kind = KINDS.iter().find(|(_, kind)| *kind == c.kind).map_or("library", |(word, _)| word);
     out.insert("type".into(), kind.into());
     out.insert("bom-ref".into(), reference.into());
+    put(&mut out, "supplier", c.supplier.as_ref().map(|name| json!({ "name": name })));
     put(&mut out, "group", c.group.clone());
     let name = if c.name.is_empty() { reference } else { &c.name };
     out.insert("name".into(), name.into());
@@ -328,7 +335,26 @@ fn component(c: &Component, reference: &str) -> Value {
     put(&mut out, "licenses", Some(licenses(&c.licenses)).filter(|l| !l.is_empty()));
     put(&mut out, "cpe", c.cpes.first().map(ToString::to_string));
     put(&mut out, "purl", c.purl.as_ref().map(ToString::to_string));
+    if !c.resolves.is_empty() {
+        let issues: Vec<Value> =
+            c.resolves.iter().map(|id| json!({ "type": "security", "id": id })).collect();
+        put(&mut out, "pedigree", Some(json!({ "patches": [{ "type": "unofficial", "resolves": issues }] })));
+    }
+    put(&mut out, "properties", Some(properties(&c.properties)).filter(|l| !l.is_empty()));
+    put(&mut out, "evidence", evidence(c));
     Value::Object(out)
+}
+
+/// The CPE names beside the main one, and where the component was seen.
+fn evidence(c: &Component) -> Option<Value> {
+    let mut out = Map::new();
+    let names = c.cpes.iter().skip(1);
+    let names: Vec<Value> =
+        names.map(|cpe| json!({ "field": "cpe", "concludedValue": cpe.to_string() })).collect();
+    put(&mut out, "identity", Some(names).filter(|l| !l.is_empty()));
+    let places: Vec<Value> = c.locations.iter().map(|place| json!({ "location": place })).collect();
+    put(&mut out, "occurrences", Some(places).filter(|l| !l.is_empty()));
+    (!out.is_empty()).then_some(Value::Object(out))
 }
 
 /// Hash algorithms CycloneDX 1.6 knows.

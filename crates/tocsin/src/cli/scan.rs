@@ -57,7 +57,7 @@ pub enum Format {
     Json,
     /// SARIF 2.1.0.
     Sarif,
-    /// CycloneDX 1.6 with vulnerabilities.
+    /// The input as CycloneDX, with its vulnerabilities.
     Cyclonedx,
     /// One row per finding.
     Csv,
@@ -129,6 +129,9 @@ pub fn run_with(
 ) -> Result<Outcome, Error> {
     let options = ReadOptions { strict: args.strict, ..ReadOptions::default() };
     let mut input = target::read(&args.target, &options)?;
+    if args.format != Format::Cyclonedx {
+        input.raw = None;
+    }
     let mut statements = Vec::new();
     for file in &args.vex {
         let (more, remarks) = vex::read(file, &options)?;
@@ -215,6 +218,8 @@ fn gather<'a>(args: &'a ScanArgs, input: &'a target::Input, reports: &'a [Vec<Fi
     Scan {
         target: &args.target,
         documents: &input.documents,
+        places: &input.places,
+        raw: input.raw.as_deref(),
         diagnostics: &input.diagnostics,
         findings,
         inferred: args.min_confidence.is_none().then_some(guessed),

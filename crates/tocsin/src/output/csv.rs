@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::{Item, Scan};
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 17] = [
     "vulnerability",
     "aliases",
     "severity",
@@ -22,6 +22,7 @@ const HEADER: [&str; 16] = [
     "confidence",
     "fixed_versions",
     "title",
+    "document",
 ];
 
 /// Writes one row per finding, inferred ones last (the column `confidence` tells them apart).
@@ -32,12 +33,12 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     csv.write_record(HEADER).map_err(io_error)?;
     for item in scan.all() {
-        csv.write_record(row(item).iter().map(|cell| safe(cell).into_owned())).map_err(io_error)?;
+        csv.write_record(row(item, scan).iter().map(|cell| safe(cell).into_owned())).map_err(io_error)?;
     }
     csv.flush()
 }
 
-fn row(item: &Item<'_>) -> [String; 16] {
+fn row(item: &Item<'_>, scan: &Scan<'_>) -> [String; 17] {
     let (c, f) = (item.component, item.finding);
     let v = &f.vulnerability;
     [
@@ -57,6 +58,7 @@ fn row(item: &Item<'_>) -> [String; 16] {
         f.confidence.as_str().to_owned(),
         f.fixed_versions.join(" "),
         v.title.clone(),
+        scan.place(item).unwrap_or_default().to_owned(),
     ]
 }
 

@@ -1,117 +1,118 @@
-//! Findings as a CycloneDX 1.6 vulnerability disclosure report: the components found and what hurts them.
+//! Findings as CycloneDX: what was scanned, with its vulnerabilities added (a vulnerability disclosure report).
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io::{self, Write};
 
-use serde_json::{Map, Value, json};
 use tocsin_engine::index::Vulnerability;
+use tocsin_formats::cyclonedx::vdr::{VdrAffect, VdrAnalysis, VdrRating, VdrVulnerability, enrich};
+use tocsin_model::bom::Bom;
 use tocsin_model::finding::Verdict;
 
 use super::{Item, Scan};
 
-/// Writes the answer as one CycloneDX JSON document. Only components with findings are listed.
+/// Writes the document that was scanned with the findings added; a CycloneDX JSON document keeps all it has, any
+/// other, and several together, become a new one of all their components.
 ///
 /// Inferred findings carry the property `tocsin:confidence`, like all others.
 ///
 /// # Errors
 /// The writer fails.
 pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
-    let mut refs: HashMap<(usize, usize), String> = HashMap::new();
-    let mut components = Vec::new();
-    let mut vulnerabilities = Vec::new();
-    for item in scan.all() {
-        let key = (item.document, item.finding.component);
-        let next = refs.len();
-        let reference = refs.entry(key).or_insert_with(|| {
-            // References of several documents may clash; CycloneDX wants them unique.
-            let made = format!("{next}:{}", item.component.reference);
-            components.push(component(item, &made));
-            made
-        });
-        vulnerabilities.push(vulnerability(item, reference));
-    }
-    let document = json!({
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
-        "version": 1,
-        "metadata": {
-            "tools": {"components": [
-                {"type": "application", "name": "tocsin", "version": env!("CARGO_PKG_VERSION")}
-            ]},
-            "component": {"type": "application", "name": scan.target},
-        },
-        "components": components,
-        "vulnerabilities": vulnerabilities,
+    let made;
+    let (bom, offsets) = match (scan.documents, scan.raw) {
+        ([only], Some(_)) => (only, vec![0]),
+        (documents, _) => {
+            made = joined(documents, scan.places);
+            (&made.0, made.1.clone())
+        }
+    };
+    let found = scan.all().filter_map(|item| {
+        let at = offsets.get(item.document)? + item.finding.component;
+        Some(vulnerability(item, &bom.components.get(at)?.reference))
     });
-    let mut buffer = io::BufWriter::new(out);
-    serde_json::to_writer(&mut buffer, &document).map_err(io::Error::from)?;
-    buffer.write_all(b"\n")?;
-    buffer.flush()
+    let found: Vec<VdrVulnerability> = found.collect();
+    let document = enrich(scan.raw.unwrap_or_default(), bom, &found)
+        .map_err(|why| io::Error::new(io::ErrorKind::InvalidData, why.message))?;
+    out.write_all(&document)?;
+    out.write_all(b"\n")
 }
 
-fn component(item: &Item<'_>, reference: &str) -> Value {
-    let c = item.component;
-    let mut map = Map::new();
-    map.insert("type".into(), "library".into());
-    map.insert("bom-ref".into(), reference.into());
-    map.insert("name".into(), c.full_name().into());
-    if let Some(version) = &c.version {
-        map.insert("version".into(), version.as_str().into());
+/// One bill of materials of several, and where the components of each begin. References of several documents may
+/// clash; CycloneDX wants them unique.
+fn joined(documents: &[Bom], places: &[String]) -> (Bom, Vec<usize>) {
+    let mut all = match documents {
+        [only] => {
+            Bom { serial: only.serial.clone(), version: only.version, root: only.root, ..Bom::default() }
+        }
+        _ => Bom::default(),
+    };
+    let mut offsets = Vec::with_capacity(documents.len());
+    let mut used = HashSet::new();
+    for (n, bom) in documents.iter().enumerate() {
+        let offset = all.components.len();
+        offsets.push(offset);
+        for c in &bom.components {
+            let wanted =
+                if documents.len() > 1 { format!("{n}:{}", c.reference) } else { c.reference.clone() };
+            let mut c = c.clone();
+            c.reference = if wanted.is_empty() { "component".to_owned() } else { wanted };
+            if !used.insert(c.reference.clone()) {
+                c.reference = format!("{}~{}", c.reference, all.components.len());
+                used.insert(c.reference.clone());
+            }
+            if let Some(place) = places.get(n).filter(|p| !p.is_empty()) {
+                c.properties.push(("tocsin:document".to_owned(), place.clone()));
+            }
+            c.parent = c.parent.map(|p| p + offset);
+            all.components.push(c);
+        }
+        all.dependencies.extend(bom.dependencies.iter().map(|(from, to)| (from + offset, to + offset)));
     }
-    if let Some(purl) = &c.purl {
-        map.insert("purl".into(), purl.to_string().into());
-    }
-    if let Some(cpe) = c.cpes.first() {
-        map.insert("cpe".into(), cpe.to_string().into());
-    }
-    Value::Object(map)
+    (all, offsets)
 }
 
-fn vulnerability(item: &Item<'_>, reference: &str) -> Value {
+fn vulnerability(item: &Item<'_>, reference: &str) -> VdrVulnerability {
     let f = item.finding;
     let v = &f.vulnerability;
-    // CycloneDX 1.6 `cwes` are integers.
-    let cwes: Vec<u32> =
-        v.cwes.iter().filter_map(|c| c.strip_prefix("CWE-").and_then(|n| n.parse().ok())).collect();
-    let mut properties = vec![json!({"name": "tocsin:confidence", "value": f.confidence.as_str()})];
-    if let Some(justification) = &f.justification {
-        properties.push(json!({"name": "tocsin:justification", "value": justification}));
+    VdrVulnerability {
+        id: v.id.clone(),
+        source: None,
+        references: v.aliases.clone(),
+        ratings: ratings(v),
+        // CycloneDX 1.6 `cwes` are integers.
+        cwes: v.cwes.iter().filter_map(|c| c.strip_prefix("CWE-").and_then(|n| n.parse().ok())).collect(),
+        description: Some(v.title.clone()).filter(|t| !t.is_empty()),
+        recommendation: (!f.fixed_versions.is_empty())
+            .then(|| format!("Update to {}.", f.fixed_versions.join(" or "))),
+        analysis: Some(VdrAnalysis {
+            state: Some(state(f.status).to_owned()),
+            justification: f.justification.clone(),
+            detail: None,
+        }),
+        affects: vec![VdrAffect { reference: reference.to_owned(), versions: Vec::new() }],
+        properties: vec![("tocsin:confidence".to_owned(), f.confidence.as_str().to_owned())],
     }
-    let mut value = json!({
-        "id": v.id,
-        "references": v.aliases.iter().map(|a| json!({"id": a, "source": {"name": "alias"}})).collect::<Vec<_>>(),
-        "ratings": ratings(v),
-        "cwes": cwes,
-        "description": v.title,
-        "analysis": {"state": state(f.status)},
-        "affects": [{"ref": reference}],
-        "properties": properties,
-    });
-    if !f.fixed_versions.is_empty()
-        && let Some(map) = value.as_object_mut()
-    {
-        let text = format!("Update to {}.", f.fixed_versions.join(" or "));
-        map.insert("recommendation".into(), text.into());
-    }
-    value
 }
 
-fn ratings(v: &Vulnerability) -> Vec<Value> {
-    v.cvss
-        .iter()
-        .map(|(version, vector, score, source)| {
-            let method = match version.as_str() {
+fn ratings(v: &Vulnerability) -> Vec<VdrRating> {
+    let rating = |(version, vector, score, source): &(String, String, f32, String)| VdrRating {
+        source: Some(source.clone()),
+        // Through text, so that 7.5f32 is written 7.5 and not with the digits of its f64.
+        score: score.to_string().parse().ok(),
+        severity: None,
+        method: Some(
+            match version.as_str() {
                 "2.0" => "CVSSv2",
                 "3.0" => "CVSSv3",
                 "3.1" => "CVSSv31",
                 "4.0" => "CVSSv4",
                 _ => "other",
-            };
-            // Through text, so that 7.5f32 is written 7.5 and not with the digits of its f64.
-            let score: f64 = score.to_string().parse().unwrap_or_default();
-            json!({"source": {"name": source}, "score": score, "method": method, "vector": vector})
-        })
-        .collect()
+            }
+            .to_owned(),
+        ),
+        vector: Some(vector.clone()),
+    };
+    v.cvss.iter().map(rating).collect()
 }
 
 /// The CycloneDX 1.6 impact analysis state.
@@ -126,6 +127,8 @@ fn state(verdict: Verdict) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

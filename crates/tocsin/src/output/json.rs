@@ -35,9 +35,9 @@ impl Serialize for Document<'_> {
         map.serialize_entry("target", scan.target)?;
         map.serialize_entry("components", &scan.components())?;
         map.serialize_entry("diagnostics", &Each(scan.diagnostics, Remark))?;
-        map.serialize_entry("findings", &Each(&scan.findings, |i| Entry(i, scan.explain)))?;
+        map.serialize_entry("findings", &Each(&scan.findings, |i| Entry(i, scan)))?;
         if let Some(inferred) = &scan.inferred {
-            map.serialize_entry("inferred", &Each(inferred, |i| Entry(i, scan.explain)))?;
+            map.serialize_entry("inferred", &Each(inferred, |i| Entry(i, scan)))?;
         }
         map.end()
     }
@@ -78,14 +78,14 @@ impl Serialize for Remark<'_> {
     }
 }
 
-struct Entry<'a>(&'a Item<'a>, bool);
+struct Entry<'a>(&'a Item<'a>, &'a Scan<'a>);
 
 impl Serialize for Entry<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let f = self.0.finding;
-        let explain = self.1;
+        let explain = self.1.explain;
         let mut map = s.serialize_struct("finding", 7)?;
-        map.serialize_field("component", &Who(self.0.component))?;
+        map.serialize_field("component", &Who(self.0.component, self.1.place(self.0)))?;
         map.serialize_field("vulnerability", &What(&f.vulnerability))?;
         map.serialize_field("status", f.status.as_str())?;
         map.serialize_field("justification", &f.justification)?;
@@ -96,12 +96,12 @@ impl Serialize for Entry<'_> {
     }
 }
 
-struct Who<'a>(&'a Component);
+struct Who<'a>(&'a Component, Option<&'a str>);
 
 impl Serialize for Who<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let c = self.0;
-        let mut map = s.serialize_struct("component", 5)?;
+        let mut map = s.serialize_struct("component", 6)?;
         match &c.group {
             Some(_) => map.serialize_field("name", &c.full_name())?,
             None => map.serialize_field("name", &c.name)?,
@@ -110,6 +110,7 @@ impl Serialize for Who<'_> {
         map.serialize_field("purl", &c.purl.as_ref().map(Shown))?;
         map.serialize_field("cpe", &c.cpes.first().map(Shown))?;
         map.serialize_field("ref", &c.reference)?;
+        map.serialize_field("document", &self.1)?;
         map.end()
     }
 }

@@ -36,6 +36,10 @@ pub struct Scan<'a> {
     pub target: &'a str,
     /// The documents that were read.
     pub documents: &'a [Bom],
+    /// Where in the target each document stands; empty for the target itself.
+    pub places: &'a [String],
+    /// The bytes of the target, where it is one document.
+    pub raw: Option<&'a [u8]>,
     /// Remarks of readers and of the engine.
     pub diagnostics: &'a [Diagnostic],
     /// Findings, sorted by priority.
@@ -50,6 +54,11 @@ impl Scan<'_> {
     /// How many components were looked at.
     pub fn components(&self) -> usize {
         self.documents.iter().map(|b| b.components.len()).sum()
+    }
+
+    /// Where in the target the document of a finding stands; `None` for the target itself.
+    pub fn place(&self, item: &Item<'_>) -> Option<&str> {
+        self.places.get(item.document).map(String::as_str).filter(|p| !p.is_empty())
     }
 
     /// The findings and, after them, the inferred ones.

@@ -12,6 +12,7 @@ use super::{Item, Scan};
 
 pub(crate) struct Data {
     documents: Vec<Bom>,
+    places: Vec<String>,
     diagnostics: Vec<Diagnostic>,
     findings: Vec<Finding>,
 }
@@ -61,6 +62,7 @@ pub(crate) fn data() -> Data {
     };
     Data {
         documents,
+        places: vec!["sub/bom.json".to_owned()],
         diagnostics: vec![Diagnostic::new("purl-invalid", "components[1].purl", "not a package URL")],
         findings: vec![
             finding(0, &high, Verdict::Affected, Confidence::Exact),
@@ -86,6 +88,8 @@ impl Data {
         Scan {
             target: "bom.json",
             documents: &self.documents,
+            places: &self.places,
+            raw: None,
             diagnostics: &self.diagnostics,
             findings: items(false),
             inferred: Some(items(true)),

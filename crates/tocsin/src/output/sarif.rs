@@ -104,6 +104,8 @@ struct Properties<'a> {
     status: &'static str,
     confidence: &'static str,
     fixed_versions: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    document: Option<&'a str>,
 }
 
 /// Writes the answer as one SARIF log.
@@ -131,7 +133,7 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
             });
             rules.len() - 1
         });
-        results.push(result(item, number, &uri));
+        results.push(result(item, number, &uri, scan.place(item)));
     }
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
@@ -147,7 +149,7 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
     buffer.flush()
 }
 
-fn result<'a>(item: &Item<'a>, rule_index: usize, uri: &str) -> Outcome<'a> {
+fn result<'a>(item: &Item<'a>, rule_index: usize, uri: &str, place: Option<&'a str>) -> Outcome<'a> {
     let (c, f) = (item.component, item.finding);
     let v = &f.vulnerability;
     let version = c.version.as_deref().unwrap_or("(no version)");
@@ -168,11 +170,17 @@ fn result<'a>(item: &Item<'a>, rule_index: usize, uri: &str) -> Outcome<'a> {
             }],
         }],
         // Not the version of the component: an update that does not help must not look like a new finding.
-        partial_fingerprints: Fingerprint { value: format!("{}|{}|{}", v.id, c.full_name(), c.path) },
+        partial_fingerprints: Fingerprint {
+            value: match place {
+                Some(place) => format!("{}|{}|{}|{place}", v.id, c.full_name(), c.path),
+                None => format!("{}|{}|{}", v.id, c.full_name(), c.path),
+            },
+        },
         properties: Properties {
             status: f.status.as_str(),
             confidence: f.confidence.as_str(),
             fixed_versions: &f.fixed_versions,
+            document: place,
         },
     }
 }

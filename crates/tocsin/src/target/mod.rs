@@ -25,6 +25,10 @@ use system::{Documents, Systems};
 pub struct Input {
     /// The documents, in the order of their places.
     pub documents: Vec<Bom>,
+    /// Where in the target each document stands: a path in a folder, `ARCHIVE!PATH`; empty for the target itself.
+    pub places: Vec<String>,
+    /// The bytes of the target, where it is one document and was kept as it is.
+    pub raw: Option<Vec<u8>>,
     /// What went wrong with parts of the input.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -68,6 +72,8 @@ fn single(
         Ok(Content::File(inner, bytes)) => {
             let place = if inner == name { "" } else { &inner };
             take(&mut input, place, sbom::read(&inner, &bytes, options, distro));
+            let cyclonedx = |bom: &Bom| bom.format.name == "CycloneDX" && bom.format.encoding == "json";
+            input.raw = input.documents.iter().any(cyclonedx).then_some(bytes);
         }
         Err(why) => input.diagnostics.push(why),
     }
@@ -121,6 +127,7 @@ fn take(input: &mut Input, place: &str, outcome: Result<Bom, Vec<Diagnostic>>) {
         Ok(mut bom) => {
             input.diagnostics.extend(std::mem::take(&mut bom.diagnostics).into_iter().map(within));
             input.documents.push(bom);
+            input.places.push(place.to_owned());
         }
         Err(why) => input.diagnostics.extend(why.into_iter().map(within)),
     }

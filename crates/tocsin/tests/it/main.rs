@@ -14,6 +14,7 @@ mod folder;
 mod fuzz;
 mod hostile;
 mod matching;
+mod output;
 mod parity;
 mod scan;
 mod serve;
