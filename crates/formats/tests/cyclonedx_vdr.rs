@@ -70,6 +70,7 @@ fn report() -> Vec<VdrVulnerability> {
         cwes: vec![79],
         description: Some("A flaw.".into()),
         recommendation: Some("Upgrade.".into()),
+        properties: Vec::new(),
         analysis: Some(VdrAnalysis {
             state: Some("not_affected".into()),
             justification: Some("vulnerable_code_not_present".into()),
