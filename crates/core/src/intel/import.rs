@@ -18,7 +18,7 @@ use crate::intel::runs;
 use crate::intel::store::{self, Batch, Prepared, Refused, Run};
 use crate::intel::types::{Counts, ImportReport, Progress};
 use crate::intel::vex::VexDocument;
-use crate::intel::{Store, hash};
+use crate::intel::{Store, hash, remarks};
 
 /// Records of one transaction, and bytes that end a batch earlier so that memory stays flat.
 const BATCH_ITEMS: usize = 4000;
@@ -65,6 +65,7 @@ pub(crate) fn run(
             report.skipped_places.extend(chunk.skipped);
             report.skipped_places.truncate(100);
             report.problems += chunk.batch.refused.len() as u64;
+            report.remarks += chunk.batch.records.iter().map(|r| r.remarks.len() as u64).sum::<u64>();
             report.diagnostics.extend(chunk.batch.refused.iter().map(|r| r.diagnostic.clone()));
             store.runtime.block_on(write(store, chunk.batch, run, report))?;
             report.diagnostics.truncate(100);
@@ -256,8 +257,8 @@ fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Resul
         bytes.truncate(64 << 10);
         Box::new(Refused { source: source_of(raw.kind, ""), file, diagnostic, bytes })
     };
-    let records = match parse(raw.kind, &raw.bytes) {
-        Ok((records, _)) => records,
+    let (records, said) = match parse(raw.kind, &raw.bytes) {
+        Ok(done) => done,
         Err(d) => return Err(refuse(d.within(&raw.place), raw.bytes)),
     };
     let Some(first) = records.first() else {
@@ -314,5 +315,6 @@ fn prepare_one(raw: RawRecord, file: String, hash: String) -> std::result::Resul
         raw: packed,
         parts,
         record_id,
+        remarks: remarks::bounded(said),
     })
 }

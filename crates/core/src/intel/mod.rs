@@ -17,6 +17,7 @@ mod merge;
 mod problems;
 mod query;
 mod records;
+mod remarks;
 mod runs;
 mod search;
 mod store;

@@ -73,6 +73,7 @@ impl Store {
             cwes: count(db, "SELECT count(*) FROM catalogue").await?,
             vex: count(db, "SELECT count(*) FROM vex_statement").await?,
             problems: count(db, "SELECT count(*) FROM problem").await?,
+            remarks: count(db, "SELECT count(*) FROM remark").await?,
             ..Status::default()
         };
         status.index.behind = count(db, "SELECT count(*) FROM vulnerability WHERE dirty = 1").await?

@@ -8,9 +8,9 @@ use tocsin_model::diagnostic::Diagnostic;
 use crate::error::Result;
 use crate::intel::instant::{is_older, same};
 use crate::intel::merge::{Outcome, Part, is_collective, merge};
-use crate::intel::problems;
 use crate::intel::store::{Prepared, Refused, Run, next_id};
 use crate::intel::types::Counts;
+use crate::intel::{problems, remarks};
 use crate::platform::bulk;
 use crate::platform::sql::{list, maybe, numbers, rows, run as tell, text, texts};
 
@@ -64,6 +64,7 @@ pub(crate) async fn write(
     let raw = accepted.iter().map(|(id, (r, _))| [Value::from(*id), Value::from(r.raw.clone())]).collect();
     let tail = "ON CONFLICT (record) DO UPDATE SET raw = excluded.raw";
     bulk::insert(tx, what, "INSERT INTO record_raw (record, raw)", tail, raw).await?;
+    remarks::write(tx, &old, accepted.iter().map(|(id, (r, _))| (*id, r.remarks.as_slice()))).await?;
     regroup(tx, &accepted, &old, run).await
 }
 

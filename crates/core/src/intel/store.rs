@@ -24,6 +24,8 @@ pub(crate) struct Prepared {
     pub raw: Vec<u8>,
     /// Ids of each parsed record, own id first.
     pub parts: Vec<Vec<String>>,
+    /// What its parser remarks.
+    pub remarks: Vec<Diagnostic>,
 }
 
 /// A refused part of an input.

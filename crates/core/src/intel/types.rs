@@ -42,6 +42,8 @@ pub struct ImportReport {
     pub problems: u64,
     /// The first of them, at most 100.
     pub diagnostics: Vec<Diagnostic>,
+    /// What parsers remarked on the new and changed records, which are kept all the same.
+    pub remarks: u64,
     /// Files read.
     pub files: u64,
     /// The caller broke off; what was written stays.
@@ -150,6 +152,8 @@ pub struct Status {
     pub vex: u64,
     /// Problems kept.
     pub problems: u64,
+    /// Remarks on records that are kept.
+    pub remarks: u64,
     /// Size of the database, bytes.
     pub database_bytes: u64,
 }

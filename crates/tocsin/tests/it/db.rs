@@ -344,3 +344,28 @@ fn a_scan_mends_a_damaged_index() {
     fs::remove_dir_all(&index).unwrap();
     assert_eq!(statuses(&data, &bom, &[]).1, whole);
 }
+
+#[test]
+fn remarks_have_a_listing_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let file = data.join("osv.jsonl");
+    let record = json!({"id": "OSV-1", "modified": "2024-01-01T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "Nowhere", "name": "p"}, "versions": ["1"]}]});
+    fs::write(&file, record.to_string()).unwrap();
+    let report = db_json(data, &["import", file.to_str().unwrap()]);
+    assert_eq!((&report["problems"], &report["remarks"]), (&json!(0), &json!(1)));
+    assert_eq!(report["sources"][0]["refused"], 0);
+    assert_eq!(db_json(data, &["problems"])["problems"], json!([]));
+    let list = db_json(data, &["problems", "--remarks"]);
+    let remark = &list["problems"][0];
+    assert_eq!(
+        (&remark["place"], &remark["code"], &remark["severity"]),
+        (&json!("OSV-1: affected[0]"), &json!("value-ignored"), &json!("warning"))
+    );
+    assert_eq!(db_json(data, &["status"])["remarks"], 1);
+    let text = db(data, &["problems", "--remarks", "--source", "osv"]);
+    readable(&text);
+    assert!(text.contains("OSV-1: affected[0]"), "{text}");
+    readable(&db(data, &["status"]));
+}

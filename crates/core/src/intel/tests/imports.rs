@@ -181,3 +181,47 @@ fn words_are_found_page_by_page() {
         assert_eq!(hits[0].id, "CVE-2020-4");
     });
 }
+
+#[test]
+fn remarks_stay_with_the_content_they_are_on() {
+    each(|store| {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("osv.jsonl");
+        let record = |modified: &str, ecosystems: &[&str]| {
+            let affected: Vec<String> = ecosystems
+                .iter()
+                .map(|e| format!(r#"{{"package":{{"ecosystem":"{e}","name":"p"}},"versions":["1"]}}"#))
+                .collect();
+            format!(r#"{{"id":"OSV-1","modified":"{modified}","affected":[{}]}}"#, affected.join(","))
+        };
+        let told = |store: &Store| store.remarks(&all()).unwrap();
+        std::fs::write(&file, record("2024-01-01T00:00:00Z", &["npm", "Nowhere"])).unwrap();
+        let report = import(store, &[&file]);
+        assert_eq!((report.remarks, report.problems, report.sources["osv"].refused), (1, 0, 0), "{report:?}");
+        let list = told(store);
+        assert_eq!(
+            (list[0].code.as_str(), list[0].source.as_str(), list[0].place.as_str()),
+            ("value-ignored", "osv", "OSV-1: affected[1]")
+        );
+        assert_eq!((store.problems(&all()).unwrap().len(), store.status().unwrap().remarks), (0, 1));
+        // Passed over as unchanged, the record is not parsed again; its remark stays.
+        assert_eq!(import(store, &[&file]).remarks, 0);
+        assert_eq!(told(store).len(), 1);
+        assert_eq!(
+            store.remarks(&ProblemFilter { source: Some("nvd".to_owned()), ..all() }).unwrap().len(),
+            0
+        );
+        assert_eq!(store.remarks(&ProblemFilter { before: Some(list[0].id), ..all() }).unwrap().len(), 0);
+        // Bounded, the rest counted.
+        let names: Vec<String> = (0..50).map(|n| format!("Nowhere{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        std::fs::write(&file, record("2024-02-01T00:00:00Z", &names)).unwrap();
+        import(store, &[&file]);
+        let list = told(store);
+        assert_eq!((list.len(), list[0].message.as_str()), (20, "31 more remarks on this record"));
+        // Mended, nothing is left to say.
+        std::fs::write(&file, record("2024-03-01T00:00:00Z", &["npm"])).unwrap();
+        import(store, &[&file]);
+        assert_eq!(told(store).len(), 0);
+    });
+}

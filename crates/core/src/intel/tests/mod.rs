@@ -68,6 +68,7 @@ fn prepared(id: &str, aliases: &[&str], modified: &str, body: &str) -> Prepared 
         title: body.to_owned(),
         raw: zstd::bulk::compress(raw.as_bytes(), 1).unwrap(),
         parts: vec![ids],
+        remarks: Vec::new(),
     }
 }
 

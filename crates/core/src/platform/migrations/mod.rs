@@ -8,6 +8,7 @@ mod m0002_catalogue;
 mod m0003_runs;
 mod m0010_platform;
 mod m0011_inventory;
+mod m0012_remarks;
 
 /// All migrations.
 pub struct Migrator;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_runs::Migration),
             Box::new(m0010_platform::Migration),
             Box::new(m0011_inventory::Migration),
+            Box::new(m0012_remarks::Migration),
         ]
     }
 }

@@ -18,7 +18,7 @@ fn counts(source: &str, c: &Counts) -> Value {
 pub(super) fn report(r: &ImportReport) -> Value {
     let sources: Vec<Value> = r.sources.iter().map(|(s, c)| counts(s, c)).collect();
     json!({"schema": "tocsin.db.import/1", "files": r.files, "skipped": r.skipped, "skipped_places": r.skipped_places,
-           "problems": r.problems, "interrupted": r.interrupted, "sources": sources})
+           "problems": r.problems, "remarks": r.remarks, "interrupted": r.interrupted, "sources": sources})
 }
 
 fn run(r: &RunRow) -> Value {
@@ -53,7 +53,7 @@ pub(super) fn status(s: &Status) -> Value {
     json!({"schema": "tocsin.db.status/1", "sources": sources, "vulnerabilities": s.vulnerabilities,
            "epss": {"rows": s.epss.0, "newest": s.epss.1}, "kev": {"rows": s.kev.0, "newest": s.kev.1},
            "exploits": s.exploits, "cwes": s.cwes, "vex_statements": s.vex, "problems": s.problems,
-           "index": index_state(&s.index), "imports": imports, "database_bytes": s.database_bytes})
+           "remarks": s.remarks, "index": index_state(&s.index), "imports": imports, "database_bytes": s.database_bytes})
 }
 
 /// `tocsin.db.search/1`.
@@ -68,8 +68,9 @@ pub(super) fn hits(h: &Hits) -> Value {
 }
 
 fn problem(p: &Problem) -> Value {
-    let remedy = tocsin_model::diagnostic::code_info(&p.code).map_or("", |c| c.remedy);
-    json!({"id": p.id, "seen": p.seen, "source": p.source, "place": p.place, "code": p.code,
+    let (severity, remedy) = tocsin_model::diagnostic::code_info(&p.code)
+        .map_or(("warning", ""), |c| (c.level.as_str(), c.remedy));
+    json!({"id": p.id, "seen": p.seen, "source": p.source, "place": p.place, "code": p.code, "severity": severity,
            "message": p.message, "remedy": remedy})
 }
 

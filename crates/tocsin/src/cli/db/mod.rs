@@ -66,6 +66,9 @@ pub enum Verb {
     },
     /// Input that was refused or is doubtful; with a number, its bytes as they were met
     Problems {
+        /// Instead, what is doubtful in records that were kept: parts set aside, ranges that cannot be decided
+        #[arg(long, conflicts_with = "id")]
+        remarks: bool,
         /// Number of one problem
         id: Option<i64>,
         /// Of this source only (`osv`, `ghsa`, `nvd` …)
@@ -135,7 +138,7 @@ pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcom
             if json { put(out, &json::hits(&hits)) } else { page.hits(out, &hits) }
         }
         Verb::Problems { id: Some(id), .. } => return bytes(out, &store.problem_bytes(*id)?),
-        Verb::Problems { id: None, source, code, limit, after } => {
+        Verb::Problems { id: None, remarks, source, code, limit, after } => {
             // One more than the page tells whether there is a next one.
             let filter = ProblemFilter {
                 source: source.clone(),
@@ -143,7 +146,7 @@ pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcom
                 before: *after,
                 limit: limit.saturating_add(1),
             };
-            let mut problems = store.problems(&filter)?;
+            let mut problems = if *remarks { store.remarks(&filter)? } else { store.problems(&filter)? };
             let more = problems.len() > *limit as usize;
             problems.truncate(*limit as usize);
             let next = problems.last().filter(|_| more).map(|p| p.id);
@@ -198,6 +201,9 @@ fn import(store: &Store, paths: &[PathBuf]) -> Result<ImportReport, Error> {
     say_all(&report.diagnostics);
     if report.problems > 0 {
         say(&format!("{} problems were kept; see `tocsin db problems`", report.problems));
+    }
+    if report.remarks > 0 {
+        say(&format!("{} remarks on records were kept; see `tocsin db problems --remarks`", report.remarks));
     }
     Ok(report)
 }

@@ -138,6 +138,8 @@ impl Page {
         )?;
         let see = if s.problems > 0 { "; see `tocsin db problems`" } else { "" };
         writeln!(out, "{} {} kept{see}", self.heading("PROBLEMS"), grouped(s.problems))?;
+        let see = if s.remarks > 0 { "; see `tocsin db problems --remarks`" } else { "" };
+        writeln!(out, "{} {} on records{see}", self.heading("REMARKS"), grouped(s.remarks))?;
         if !s.imports.is_empty() {
             writeln!(out, "\n{}", self.heading("LAST IMPORTS"))?;
             for run in &s.imports {
