@@ -2,11 +2,13 @@
 //!
 //! Digits and letters make tokens, all else separates. A number after `.` sorts after a number after any other
 //! separator (a build), that after letters (a patch: `1.0a`, `9.3p1`), those after the end, and the end after
-//! words for what comes before a release. Zeros before letters, builds and the end do not count.
+//! words for what comes before a release. Of words after a release, updates come first and service packs last. Zeros before letters, builds and the end do not count.
 
 use super::key::{self, END, Zeros};
 
+const UPDATE: u8 = 0x1E;
 const WORD: u8 = 0x20;
+const SERVICE_PACK: u8 = 0x22;
 const BUILD: u8 = 0x30;
 
 /// What a word says of the release.
@@ -28,6 +30,12 @@ fn class(word: &[u8]) -> u8 {
         ("ga", END),
         ("release", END),
         ("version", END),
+        // A service pack gathers the updates before it and has updates of its own. Siemens counts V14, V14 Update 3,
+        // V14 SP1, V14 SP1 Update 1, V15: its advisories end ranges at `V14.0 SP2 Update 1` (SINEMA Server) and
+        // `V16 Update 3a` (SIMATIC HMI), the CPE dictionary has `simatic_batch:8.1:sp1_upd15`.
+        ("update", UPDATE),
+        ("upd", UPDATE),
+        ("sp", SERVICE_PACK),
     ];
     WORDS.iter().find(|(w, _)| word.eq_ignore_ascii_case(w.as_bytes())).map_or(WORD, |(_, c)| *c)
 }
@@ -43,6 +51,8 @@ pub(super) fn key(s: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut s = key::strip_v(s);
     let mut zeros = Zeros::default();
     let mut build = false;
+    // a word that carries a number, `rc 1`: what separates them says nothing
+    let mut counted = false;
     while let Some(c) = s.first() {
         if c.is_ascii_digit() {
             let d = key::digits(&mut s);
@@ -51,13 +61,14 @@ pub(super) fn key(s: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 out.push(BUILD);
             }
             zeros.num(out, d);
-            build = false;
+            (build, counted) = (false, false);
         } else if c.is_ascii_alphabetic() || !c.is_ascii() {
             let w = key::take(&mut s, |b| b.is_ascii_alphabetic() || !b.is_ascii());
-            build = false;
+            (build, counted) = (false, false);
             match class(w) {
                 END => {}
                 class => {
+                    counted = class != WORD;
                     zeros.take();
                     out.push(class);
                     if class == WORD {
@@ -66,7 +77,7 @@ pub(super) fn key(s: &[u8], out: &mut Vec<u8>) -> Option<()> {
                 }
             }
         } else {
-            build = *c != b'.';
+            build = *c != b'.' && !counted;
             s = s.get(1..)?;
         }
     }
