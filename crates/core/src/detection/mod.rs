@@ -19,8 +19,8 @@ mod ground;
 mod query;
 
 pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
-pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
 pub use ground::{Ground, grounds, remark, withdraw};
+pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
 
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];

@@ -10,10 +10,10 @@ use crate::platform::access::{Actor, Lines, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
 
+mod amend;
 mod compare;
 mod deployments;
 mod document;
-mod amend;
 mod licences;
 mod part;
 #[cfg(test)]
@@ -21,11 +21,11 @@ mod tests;
 mod upload;
 mod used;
 
+pub use amend::{Amend, amend, tags};
 pub use compare::{Changed, Comparison, Piece, compare};
 pub use deployments::{Deployment, deploy, deployments};
 pub use document::{Difference, Document, documents, original};
 pub use licences::{Licence, licences};
-pub use amend::{Amend, amend, tags};
 pub use part::{Part, parts};
 pub use upload::{Prepared, Uploaded, apply, prepare, upload};
 pub use used::{Use, where_used};
