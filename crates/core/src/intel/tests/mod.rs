@@ -8,9 +8,8 @@ mod index;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, TransactionTrait, TryGetableMany};
+use sea_orm::{TransactionTrait, TryGetableMany};
 use tocsin_model::diagnostic::Diagnostic;
 
 use super::store::{self, Batch, Prepared, Run};
@@ -18,26 +17,6 @@ use super::*;
 use crate::platform::sql::rows;
 
 const NOW: &str = "2025-01-01T00:00:00Z";
-
-/// A database of the test's own on the server, or nothing without a server.
-fn postgres() -> Option<Place> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let Ok(server) = std::env::var("TOCSIN_TEST_POSTGRES") else {
-        eprintln!("SKIPPED: TOCSIN_TEST_POSTGRES is not set; not tested on PostgreSQL");
-        return None;
-    };
-    let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut options = ConnectOptions::new(&server);
-        options.max_connections(1);
-        let db = Database::connect(options).await.unwrap();
-        db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        db.close().await.unwrap();
-    });
-    let base = server.rsplit_once('/').unwrap().0;
-    Some(Place::Postgres(format!("{base}/{name}")))
-}
 
 /// Runs `check` with a new store on each backend; it may open the data directory again with [`again`].
 fn each(check: impl Fn(&Store)) {
