@@ -8,6 +8,7 @@ mod index;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use sea_orm::{TransactionTrait, TryGetableMany};
 use tocsin_model::diagnostic::Diagnostic;
@@ -15,6 +16,7 @@ use tocsin_model::diagnostic::Diagnostic;
 use super::store::{self, Batch, Prepared, Run};
 use super::*;
 use crate::platform::sql::rows;
+use crate::platform::testing::postgres;
 
 const NOW: &str = "2025-01-01T00:00:00Z";
 
