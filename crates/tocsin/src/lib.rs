@@ -8,6 +8,7 @@ pub mod cli;
 pub mod error;
 pub mod intake;
 pub mod output;
+pub mod rematch;
 pub mod server;
 pub mod store;
 pub mod target;
