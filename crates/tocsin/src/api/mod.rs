@@ -1,17 +1,43 @@
 //! The API under `/api/v2`: JSON in and out, problem details for errors; under `/api/v1` that of Dependency-Track.
 
 use axum::extract::{Multipart, Path, Query, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use tocsin_core::detection::{self, Decision, Filter};
 use tocsin_core::inventory::{self, Release, Uploaded};
 use tocsin_core::platform::change::Change;
+use tocsin_core::platform::access::Permission;
 
 use crate::intake;
+use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
 mod compat;
+
+/// Who may use what of the second version.
+const OWN: &[Route] = &[
+    ("GET", "/api/v2/releases", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v2/releases/{id}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v2/releases/{id}/findings", Access::Needs(Permission::FindingRead)),
+    ("POST", "/api/v2/sboms", Access::Needs(Permission::SbomUpload)),
+    ("POST", "/api/v2/findings/{id}/decision", Access::Needs(Permission::FindingDecide)),
+    ("GET", "/api/v2/where-used", Access::Needs(Permission::InventoryRead)),
+];
+
+/// Who may use which route of the API.
+pub const ACCESS: &[&[&[Route]]] = &[&[OWN], compat::ACCESS];
+
+/// The reply to a caller who is not known.
+pub(crate) fn unknown(path: &str) -> Response {
+    if path.starts_with("/api/v1/") { compat::unknown() } else { ApiError::unauthorised().into_response() }
+}
+
+/// The reply to a caller who may not, or a fault while that was found out.
+pub(crate) fn refusal(path: &str, e: tocsin_core::Error) -> Response {
+    if path.starts_with("/api/v1/") { compat::refusal(e) } else { ApiError::from(e).into_response() }
+}
 
 /// All routes of the API.
 pub fn routes() -> Router<App> {

@@ -6,6 +6,14 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::App;
+use super::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/assets/tocsin.css", Access::Public),
+    ("GET", "/assets/tocsin.js", Access::Public),
+    ("GET", "/assets/tocsin.svg", Access::Public),
+];
 
 pub(super) fn routes() -> Router<App> {
     let asset = |kind: &'static str, body: &'static str| {

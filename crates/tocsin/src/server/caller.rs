@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -45,7 +46,8 @@ pub fn cookie(parts: &Parts) -> Option<&str> {
         .map(|(_, v)| v)
 }
 
-/// A person at a browser. Where there is no session, the request goes to the sign-in page and comes back.
+/// A person at a browser. [`super::guard`] finds out who it is, handlers get it from there. Where there is no session, the request goes to the sign-in page and comes back.
+#[derive(Clone)]
 pub struct Browser {
     /// The person.
     pub known: Known,
@@ -72,6 +74,9 @@ impl FromRequestParts<App> for Browser {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Browser, Response> {
+        if let Some(known) = parts.extensions.get::<Browser>() {
+            return Ok(known.clone());
+        }
         let Ok(Origin(from)) = Origin::from_request_parts(parts, app).await;
         let wanted = parts.uri.path_and_query().map_or("/", |p| p.as_str()).to_owned();
         let to_sign_in =
@@ -86,13 +91,26 @@ impl FromRequestParts<App> for Browser {
 }
 
 /// A program with an API key: `X-Api-Key` or `Authorization: Bearer`.
+#[derive(Clone)]
 pub struct Client(pub Known);
+
+/// Takes `?apiKey=` for the header: a page elsewhere that shows a badge sends none.
+pub fn key_from_address(parts: &mut Parts) {
+    let query = parts.uri.query().unwrap_or_default();
+    let key = query.split('&').filter_map(|p| p.split_once('=')).find(|(name, _)| *name == "apiKey");
+    if let Some(value) = key.and_then(|(_, key)| HeaderValue::from_str(key).ok()) {
+        parts.headers.entry("x-api-key").or_insert(value);
+    }
+}
 
 /// Whom the API key of a request is, where it brings one that works.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn key(parts: &mut Parts, app: &App) -> tocsin_core::Result<Option<Known>> {
+    if let Some(Client(known)) = parts.extensions.get::<Client>() {
+        return Ok(Some(known.clone()));
+    }
     let Ok(Origin(from)) = Origin::from_request_parts(parts, app).await;
     let bearer = || header(parts, AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
     let text = header(parts, "x-api-key").or_else(bearer).unwrap_or_default();

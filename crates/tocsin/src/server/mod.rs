@@ -2,6 +2,7 @@
 
 mod assets;
 mod caller;
+pub mod guard;
 mod limit;
 mod problem;
 
@@ -109,12 +110,15 @@ impl App {
     }
 }
 
-/// All routes.
+/// All routes, without what surrounds them.
+pub fn routes() -> Router<App> {
+    Router::new().merge(ui::routes()).merge(api::routes()).merge(assets::routes())
+}
+
+/// All routes behind the guard.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .merge(ui::routes())
-        .merge(api::routes())
-        .merge(assets::routes())
+    routes()
+        .route_layer(middleware::from_fn_with_state(app.clone(), guard::guard))
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
         .layer(middleware::from_fn(surround))

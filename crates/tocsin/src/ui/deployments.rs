@@ -15,7 +15,15 @@ use tocsin_core::platform::change::Change;
 
 use super::sheet::{Sheet, cell};
 use super::{encode, form, releases};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("POST", "/releases/{id}/deployments", Access::Needs(Permission::InventoryWrite)),
+    ("POST", "/releases/{id}/deployments/import", Access::Needs(Permission::InventoryWrite)),
+    ("GET", "/releases/{id}/deployments.csv", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

@@ -19,7 +19,18 @@ use tocsin_engine::index::Vulnerability;
 
 use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/findings", Access::Needs(Permission::FindingRead)),
+    ("GET", "/findings.csv", Access::Needs(Permission::FindingRead)),
+    ("POST", "/findings/decisions", Access::Needs(Permission::FindingDecide)),
+    ("GET", "/findings/{id}", Access::Needs(Permission::FindingRead)),
+    ("POST", "/findings/{id}/decision", Access::Needs(Permission::FindingDecide)),
+    ("GET", "/vulnerabilities/{id}", Access::Needs(Permission::IntelRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

@@ -18,7 +18,20 @@ use axum::response::Html;
 use std::collections::HashMap;
 use tocsin_core::platform::access::Permission;
 
+use crate::server::guard::Route;
 use crate::server::{App, Browser, PageError};
+
+/// Who may use which page: the table of each file.
+pub const ACCESS: &[&[Route]] = &[
+    session::ACCESS,
+    today::ACCESS,
+    products::ACCESS,
+    releases::ACCESS,
+    deployments::ACCESS,
+    findings::ACCESS,
+    used::ACCESS,
+    settings::ACCESS,
+];
 
 /// All pages.
 pub fn routes() -> Router<App> {

@@ -11,7 +11,14 @@ use tocsin_core::platform::access::Permission;
 
 use super::{Answer, Page, filters, form, show};
 use crate::intake;
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/products", Access::Needs(Permission::InventoryRead)),
+    ("POST", "/releases", Access::Needs(Permission::SbomUpload)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/products", get(list)).route("/releases", post(add))

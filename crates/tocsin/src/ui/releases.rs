@@ -16,7 +16,15 @@ use tocsin_core::platform::access::Permission;
 use super::findings::Pick;
 use super::{Answer, Page, encode, filters, form, show};
 use crate::intake;
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/releases/{id}", Access::Needs(Permission::InventoryRead)),
+    ("POST", "/releases/{id}/documents", Access::Needs(Permission::SbomUpload)),
+    ("GET", "/releases/{id}/documents/{document}", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

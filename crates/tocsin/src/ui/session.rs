@@ -15,7 +15,17 @@ use tocsin_core::Error;
 use tocsin_core::platform::people::{self, Acceptance, SESSION_HOURS};
 
 use super::{Answer, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, Origin, PageError, later, now, random};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/sign-in", Access::Public),
+    ("POST", "/sign-in", Access::Public),
+    ("POST", "/sign-out", Access::Known),
+    ("GET", "/welcome/{token}", Access::Public),
+    ("POST", "/welcome/{token}", Access::Public),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

@@ -14,7 +14,17 @@ use tocsin_core::platform::change::{self, Event};
 use tocsin_core::platform::people::{self, Key, Person};
 
 use super::{Answer, Page, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, later, now, random};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/settings/people", Access::Needs(Permission::FindingRead)),
+    ("POST", "/settings/invitations", Access::Needs(Permission::PeopleManage)),
+    ("POST", "/settings/keys", Access::Needs(Permission::KeyManage)),
+    ("POST", "/settings/keys/{id}/revoke", Access::Needs(Permission::KeyManage)),
+    ("GET", "/audit", Access::Needs(Permission::AuditRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

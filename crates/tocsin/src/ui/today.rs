@@ -6,10 +6,17 @@ use axum::extract::State;
 use axum::routing::get;
 use tocsin_core::detection::{self, Counts, Filter, Finding};
 use tocsin_core::inventory::{self, Release};
+use tocsin_core::platform::access::Permission;
 
 use super::findings::Pick;
 use super::{Answer, Page, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/", Access::Needs(Permission::FindingRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/", get(today))

@@ -9,10 +9,18 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use tocsin_core::Error;
 use tocsin_core::inventory::{self, Use};
+use tocsin_core::platform::access::Permission;
 
 use super::sheet::{Sheet, cell};
 use super::{Page, encode, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError};
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/where-used", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/where-used.csv", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/where-used", get(used)).route("/where-used.csv", get(csv))

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod compat;
 mod db;
 mod folder;
@@ -19,6 +20,7 @@ mod parity;
 mod scan;
 mod serve;
 mod show;
+mod tidy;
 
 use std::path::Path;
 use std::process::{Command, Output};

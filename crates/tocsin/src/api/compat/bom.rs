@@ -20,7 +20,17 @@ use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, LINE, given, is_true, json, meant, release};
 use crate::intake::{self, Place};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("PUT", "/api/v1/bom", Access::Needs(Permission::SbomUpload)),
+    ("POST", "/api/v1/bom", Access::Needs(Permission::SbomUpload)),
+    ("GET", "/api/v1/bom/token/{uuid}", Access::Needs(Permission::SbomUpload)),
+    ("GET", "/api/v1/event/token/{uuid}", Access::Known),
+    ("GET", "/api/v1/bom/cyclonedx/project/{uuid}", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

@@ -9,12 +9,18 @@ use axum::{Json, Router};
 use serde_json::{Map, Value, json};
 use tocsin_core::detection::{self, Evidence, Filter, Finding, Ground};
 use tocsin_core::inventory::{self, Part, Release};
-use tocsin_core::platform::access::Actor;
+use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, FINDINGS, analysis, component, counted, is_true, millis, release};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/finding/project/{uuid}", Access::Needs(Permission::FindingRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/finding/project/{uuid}", get(all))

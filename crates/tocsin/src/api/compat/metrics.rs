@@ -8,11 +8,18 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tocsin_core::inventory::Release;
-use tocsin_core::platform::access::Actor;
+use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
 use super::{Caller, analysis, finding, millis, release};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/metrics/project/{uuid}/current", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/metrics/project/{uuid}/refresh", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

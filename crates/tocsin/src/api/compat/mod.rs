@@ -23,12 +23,13 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use serde::de::DeserializeOwned;
 use tocsin_core::inventory::{self, Release};
 use tocsin_core::platform::access::Actor;
 
+use crate::server::guard::{Access, Route};
 use crate::server::{self, App};
 use fault::Fault;
 
@@ -40,6 +41,35 @@ const POWERED: &str = "Dependency-Track v4.13.0";
 const LINE: &str = "Products";
 /// Most findings of one release that are read at once.
 const FINDINGS: u64 = 1_000_000;
+
+/// Who may use what here: each table of this API.
+pub(super) const ACCESS: &[&[Route]] = &[
+    OWN,
+    version::ACCESS,
+    team::ACCESS,
+    bom::ACCESS,
+    project::ACCESS,
+    component::ACCESS,
+    finding::ACCESS,
+    metrics::ACCESS,
+    analysis::ACCESS,
+    vex::ACCESS,
+    violation::ACCESS,
+    badge::ACCESS,
+];
+
+/// What this server does not have of it is not there for anybody.
+const OWN: &[Route] = &[("ANY", "/api/v1/{*rest}", Access::Public)];
+
+/// A caller whose key is not known.
+pub(super) fn unknown() -> Response {
+    Fault::Empty(StatusCode::UNAUTHORIZED).into_response()
+}
+
+/// A caller who may not, or a fault while that was found out.
+pub(super) fn refusal(e: tocsin_core::Error) -> Response {
+    Fault::from(e).into_response()
+}
 
 /// All routes.
 pub fn routes() -> Router<App> {
@@ -127,7 +157,6 @@ fn millis(at: &str) -> Option<i64> {
 
 /// One page of a list with its whole length in `X-Total-Count`.
 fn paged(all: Vec<serde_json::Value>, asked: &Asked) -> Response {
-    use axum::response::IntoResponse;
     let number = |name: &str| asked.get(name).and_then(|v| v.parse::<usize>().ok());
     let size = number("limit").or(number("pageSize")).unwrap_or(100).max(1);
     let page = number("pageNumber").unwrap_or(1).max(1);

@@ -18,7 +18,21 @@ use super::bom::Tag;
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, LINE, given, is_true, json, metrics, millis, paged, release};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/project", Access::Needs(Permission::InventoryRead)),
+    ("PUT", "/api/v1/project", Access::Needs(Permission::InventoryWrite)),
+    ("POST", "/api/v1/project", Access::Needs(Permission::InventoryWrite)),
+    ("GET", "/api/v1/project/lookup", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/project/latest/{name}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/project/tag/{tag}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/project/classifier/{classifier}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/project/{uuid}", Access::Needs(Permission::InventoryRead)),
+    ("PATCH", "/api/v1/project/{uuid}", Access::Needs(Permission::InventoryWrite)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()

@@ -5,7 +5,13 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::uuid::{self, Kind};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/version", Access::Public),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/version", get(version))

@@ -21,7 +21,14 @@ use tocsin_model::bom::Bom;
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, analysis, bom, finding, given, json, meant};
+use crate::server::guard::{Access, Route};
 use crate::server::App;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("PUT", "/api/v1/vex", Access::Needs(Permission::FindingDecide)),
+    ("POST", "/api/v1/vex", Access::Needs(Permission::FindingDecide)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/vex", put(coded).post(raw))
