@@ -7,8 +7,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use tocsin_core::detection::{self, Decision, Filter};
 use tocsin_core::inventory::{self, Release, Uploaded};
-use tocsin_core::platform::change::Change;
 use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::change::Change;
 
 use crate::intake;
 use crate::server::guard::{Access, Route};

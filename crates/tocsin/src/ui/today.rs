@@ -14,9 +14,7 @@ use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser};
 
 /// Who may use what here.
-pub const ACCESS: &[Route] = &[
-    ("GET", "/", Access::Needs(Permission::FindingRead)),
-];
+pub const ACCESS: &[Route] = &[("GET", "/", Access::Needs(Permission::FindingRead))];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/", get(today))

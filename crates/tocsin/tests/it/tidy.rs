@@ -32,7 +32,11 @@ fn files(under: &str, ends: &[&str]) -> Vec<(String, String)> {
         let text = fs::read_to_string(&path).ok()?;
         Some((name, text))
     };
-    found.into_iter().filter(|p| ends.iter().any(|e| p.to_string_lossy().ends_with(e))).filter_map(told).collect()
+    found
+        .into_iter()
+        .filter(|p| ends.iter().any(|e| p.to_string_lossy().ends_with(e)))
+        .filter_map(told)
+        .collect()
 }
 
 /// The lines of a source file before its tests, each with its number; comments left out.
@@ -114,7 +118,8 @@ fn sql_is_in_core_alone() {
     for room in ["model", "formats", "engine", "tocsin"] {
         for (name, text) in files(&format!("crates/{room}/src"), &[".rs"]) {
             for (n, line) in code(&text) {
-                let starts = ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"CREATE TABLE "];
+                let starts =
+                    ["\"SELECT ", "\"INSERT INTO ", "\"UPDATE ", "\"DELETE FROM ", "\"CREATE TABLE "];
                 // reading the rpm database of a scanned system is reading a format, without SQL
                 if starts.iter().any(|s| line.contains(s)) {
                     wrong.push(format!("{name}:{n} {}", line.trim()));
@@ -135,7 +140,14 @@ fn only_the_program_reads_clock_randomness_and_environment() {
                 continue;
             }
             for (n, line) in code(&text) {
-                let reads = ["Timestamp::now", "SystemTime::now", "Instant::now", "Zoned::now", "getrandom", "env::var"];
+                let reads = [
+                    "Timestamp::now",
+                    "SystemTime::now",
+                    "Instant::now",
+                    "Zoned::now",
+                    "getrandom",
+                    "env::var",
+                ];
                 if reads.iter().any(|r| line.contains(r)) {
                     wrong.push(format!("{name}:{n} {}", line.trim()));
                 }

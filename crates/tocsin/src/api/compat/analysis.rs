@@ -14,8 +14,8 @@ use tocsin_core::platform::change::Change;
 
 use super::fault::Fault;
 use super::{Asked, Caller, FINDINGS, given, json, millis, release, uuid};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

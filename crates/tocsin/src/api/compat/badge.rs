@@ -11,8 +11,8 @@ use tocsin_core::platform::access::Permission;
 
 use super::fault::Fault;
 use super::{Caller, release};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

@@ -20,8 +20,8 @@ use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, LINE, given, is_true, json, meant, release};
 use crate::intake::{self, Place};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

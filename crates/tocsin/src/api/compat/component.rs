@@ -10,13 +10,12 @@ use tocsin_core::platform::access::Permission;
 
 use super::fault::Fault;
 use super::{Asked, Caller, is_true, paged, release, uuid};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
-pub(super) const ACCESS: &[Route] = &[
-    ("GET", "/api/v1/component/project/{uuid}", Access::Needs(Permission::InventoryRead)),
-];
+pub(super) const ACCESS: &[Route] =
+    &[("GET", "/api/v1/component/project/{uuid}", Access::Needs(Permission::InventoryRead))];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/component/project/{uuid}", get(all))

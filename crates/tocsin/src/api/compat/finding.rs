@@ -14,13 +14,12 @@ use tocsin_core::platform::access::{Actor, Permission};
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, FINDINGS, analysis, component, counted, is_true, millis, release};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
-pub(super) const ACCESS: &[Route] = &[
-    ("GET", "/api/v1/finding/project/{uuid}", Access::Needs(Permission::FindingRead)),
-];
+pub(super) const ACCESS: &[Route] =
+    &[("GET", "/api/v1/finding/project/{uuid}", Access::Needs(Permission::FindingRead))];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/finding/project/{uuid}", get(all))

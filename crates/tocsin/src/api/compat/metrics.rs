@@ -12,8 +12,8 @@ use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
 use super::{Caller, analysis, finding, millis, release};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

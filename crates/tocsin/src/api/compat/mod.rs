@@ -63,12 +63,12 @@ const OWN: &[Route] = &[("ANY", "/api/v1/{*rest}", Access::Public)];
 
 /// A caller whose key is not known.
 pub(super) fn unknown() -> Response {
-    Fault::Empty(StatusCode::UNAUTHORIZED).into_response()
+    told(Fault::Empty(StatusCode::UNAUTHORIZED).into_response())
 }
 
 /// A caller who may not, or a fault while that was found out.
 pub(super) fn refusal(e: tocsin_core::Error) -> Response {
-    Fault::from(e).into_response()
+    told(Fault::from(e).into_response())
 }
 
 /// All routes.
@@ -89,7 +89,11 @@ pub fn routes() -> Router<App> {
         .layer(middleware::map_response(powered))
 }
 
-async fn powered(mut response: Response) -> Response {
+async fn powered(response: Response) -> Response {
+    told(response)
+}
+
+fn told(mut response: Response) -> Response {
     response.headers_mut().insert("x-powered-by", HeaderValue::from_static(POWERED));
     response
 }

@@ -18,8 +18,8 @@ use super::bom::Tag;
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, LINE, given, is_true, json, metrics, millis, paged, release};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

@@ -5,13 +5,11 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::uuid::{self, Kind};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
-pub(super) const ACCESS: &[Route] = &[
-    ("GET", "/api/version", Access::Public),
-];
+pub(super) const ACCESS: &[Route] = &[("GET", "/api/version", Access::Public)];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/version", get(version))

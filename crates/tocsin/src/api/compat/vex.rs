@@ -21,8 +21,8 @@ use tocsin_model::bom::Bom;
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, analysis, bom, finding, given, json, meant};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[

@@ -5,16 +5,15 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::get;
 
-use tocsin_core::platform::access::Permission;
 use super::fault::Fault;
 use super::{Asked, Caller, paged, release};
-use crate::server::guard::{Access, Route};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
+use tocsin_core::platform::access::Permission;
 
 /// Who may use what here.
-pub(super) const ACCESS: &[Route] = &[
-    ("GET", "/api/v1/violation/project/{uuid}", Access::Needs(Permission::InventoryRead)),
-];
+pub(super) const ACCESS: &[Route] =
+    &[("GET", "/api/v1/violation/project/{uuid}", Access::Needs(Permission::InventoryRead))];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/violation/project/{uuid}", get(all))
