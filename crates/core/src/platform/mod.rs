@@ -10,3 +10,4 @@ pub mod secret;
 pub(crate) mod sql;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod vault;

@@ -18,6 +18,7 @@ use axum::response::Response;
 use sea_orm::DatabaseConnection;
 use tocsin_core::intel::{Opened, Store};
 use tocsin_core::platform::db::{self, Place};
+use tocsin_core::platform::vault::Vault;
 use tower_http::compression::CompressionLayer;
 
 pub use caller::{Browser, COOKIE_NAME, Client, Origin, key};
@@ -41,6 +42,7 @@ pub struct Parts {
     index: RwLock<Option<Arc<Opened>>>,
     data_dir: PathBuf,
     place: Place,
+    vault: Vault,
     /// Cookies are sent over TLS alone.
     pub secure: bool,
     /// Tries to sign in.
@@ -78,6 +80,7 @@ impl App {
         let app = App(Arc::new(Parts {
             db,
             index: RwLock::new(None),
+            vault: Vault::new(&data_dir),
             data_dir,
             place,
             secure,
@@ -102,6 +105,11 @@ impl App {
     /// The index of this moment.
     pub fn index(&self) -> Option<Arc<Opened>> {
         self.0.index.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Seals and opens secrets.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     /// The database.
