@@ -101,7 +101,7 @@ impl Vault {
         let key = keys.first().ok_or_else(|| unusable(&self.file, "it holds no key"))?;
         let mut nonce = [0; NONCE];
         random(&mut nonce);
-        let sealed = XChaCha20Poly1305::new(key.as_ref().into())
+        let sealed = XChaCha20Poly1305::new((&**key).into())
             .encrypt(&XNonce::from(nonce), Payload { msg: secret, aad: context.as_bytes() })
             .map_err(|_| Error::Internal { doing: format!("sealing {context}"), cause: "too long".into() })?;
         let mut out = Vec::with_capacity(HEAD + sealed.len());
@@ -120,7 +120,7 @@ impl Vault {
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let doing = || format!("opening the sealed secret {context}");
         let damaged = || Error::Internal { doing: doing(), cause: "it was changed or moved".into() };
-        let (Some(FORM), Some(id), Some(nonce), Some(body)) =
+        let (Some(&FORM), Some(id), Some(nonce), Some(body)) =
             (sealed.first(), sealed.get(1..=ID), sealed.get(1 + ID..HEAD), sealed.get(HEAD..))
         else {
             return Err(damaged());
@@ -135,7 +135,7 @@ impl Vault {
             .into(),
         })?;
         let nonce = <[u8; NONCE]>::try_from(nonce).map_err(|_| damaged())?;
-        XChaCha20Poly1305::new(key.as_ref().into())
+        XChaCha20Poly1305::new((&**key).into())
             .decrypt(&XNonce::from(nonce), Payload { msg: body, aad: context.as_bytes() })
             .map(Zeroizing::new)
             .map_err(|_| damaged())
@@ -273,7 +273,10 @@ mod tests {
         for bad in ["", "\n", "abc", &"g".repeat(64), &"0".repeat(66), &"0".repeat(5000)] {
             std::fs::write(vault.file(), bad).unwrap();
             assert!(vault.open("x", &sealed).is_err(), "{bad:?}");
-            assert!(vault.seal(random, "x", b"secret").is_err(), "{bad:?}: no second key is made over a bad file");
+            assert!(
+                vault.seal(random, "x", b"secret").is_err(),
+                "{bad:?}: no second key is made over a bad file"
+            );
         }
     }
 }
