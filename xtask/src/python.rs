@@ -44,7 +44,9 @@ pub fn programs(packages: &[&str]) -> Result<PathBuf, String> {
     let there = frozen.map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).unwrap_or_default();
     if !packages.iter().all(|p| there.lines().any(|line| line == *p)) {
         println!("==> installing {} into {}", packages.join(" and "), folder.display());
-        super::run(Command::new(&pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages))?;
+        super::run(
+            Command::new(&pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages),
+        )?;
     }
     Ok(folder.join("bin"))
 }
