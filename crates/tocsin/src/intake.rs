@@ -1,6 +1,6 @@
 //! An SBOM that comes in, by page or API: read and matched off the network threads, then put in place.
 
-use tocsin_core::inventory::{self, Uploaded};
+use tocsin_core::inventory::{self, Prepared, Uploaded};
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::change::Change;
 use tocsin_core::{Error, Result};
@@ -26,30 +26,95 @@ pub enum Place {
     },
 }
 
+/// Where an upload stands when it is answered.
+pub enum Taken {
+    /// It is the content of its release.
+    Now(Box<Uploaded>),
+    /// It was kept for its release; a job reads it.
+    Later {
+        /// The job.
+        job: i64,
+        /// The release.
+        release: i64,
+    },
+}
+
+impl Taken {
+    /// The release.
+    pub fn release(&self) -> i64 {
+        match self {
+            Taken::Now(done) => done.release,
+            Taken::Later { release, .. } => *release,
+        }
+    }
+}
+
+/// Takes a document: a small one is read at once, a large one, or one for a release whose documents still wait to be
+/// read, is kept and read by a job.
+///
+/// # Errors
+/// As [`take`]; for a large document nothing is said of what is in it.
+pub async fn receive(app: &App, actor: &Actor, place: Place, name: String, bytes: Vec<u8>) -> Result<Taken> {
+    let behind = match place {
+        Place::Release(id) => inventory::waits(app.db(), id).await?,
+        Place::Named { .. } => false,
+    };
+    if bytes.len() <= app.large() && !behind {
+        return take(app, actor, place, name, bytes).await.map(|done| Taken::Now(Box::new(done)));
+    }
+    let _turn = app.turn().await;
+    let packed = blocking("compressing a document", move || inventory::pack(&bytes)).await?;
+    let mut change = Change::begin(app.db(), actor).await?;
+    let release = placed(&mut change, place).await?;
+    let job = inventory::receive(&mut change, release, &name, packed).await?;
+    change.commit().await?;
+    Ok(Taken::Later { job, release })
+}
+
+async fn blocking<T: Send + 'static>(
+    doing: &str,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Error::Internal { doing: doing.to_owned(), cause: Box::new(e) })?
+}
+
+/// Reads a document and matches it against the index of this moment.
+///
+/// # Errors
+/// As [`inventory::prepare`]; [`Error::Refused`]: it cannot be read.
+pub async fn prepare(app: &App, name: String, bytes: Vec<u8>) -> Result<Prepared> {
+    let index = app.index();
+    blocking("reading a document", move || {
+        let bom = document(&name, &bytes)?;
+        let (index, vex) = index.as_deref().map_or((None, &[][..]), |o| (Some(&o.index), &o.vex[..]));
+        inventory::prepare(&name, bytes, bom, index, vex)
+    })
+    .await
+}
+
+/// Makes what is missing of a place; the release.
+async fn placed(change: &mut Change<'_>, place: Place) -> Result<i64> {
+    match place {
+        Place::Release(id) => Ok(id),
+        Place::Named { line, product, version } => {
+            let line = inventory::make_line(change, &line).await?;
+            let product = inventory::make_product(change, line, &product).await?;
+            inventory::make_release(change, product, &version).await
+        }
+    }
+}
+
 /// Reads, matches and stores a document.
 ///
 /// # Errors
 /// As [`inventory::prepare`] and [`inventory::upload`]. Nothing is changed then: no release is made for a document
 /// that cannot be read.
 pub async fn take(app: &App, actor: &Actor, place: Place, name: String, bytes: Vec<u8>) -> Result<Uploaded> {
-    let index = app.index();
-    let work = tokio::task::spawn_blocking(move || {
-        let bom = document(&name, &bytes)?;
-        let (index, vex) = index.as_deref().map_or((None, &[][..]), |o| (Some(&o.index), &o.vex[..]));
-        inventory::prepare(&name, bytes, bom, index, vex)
-    });
-    let prepared = work
-        .await
-        .map_err(|e| Error::Internal { doing: "reading a document".to_owned(), cause: Box::new(e) })??;
+    let _turn = app.turn().await;
+    let prepared = prepare(app, name, bytes).await?;
     let mut change = Change::begin(app.db(), actor).await?;
-    let release = match place {
-        Place::Release(id) => id,
-        Place::Named { line, product, version } => {
-            let line = inventory::make_line(&mut change, &line).await?;
-            let product = inventory::make_product(&mut change, line, &product).await?;
-            inventory::make_release(&mut change, product, &version).await?
-        }
-    };
+    let release = placed(&mut change, place).await?;
     let done = inventory::apply(&mut change, release, &prepared).await?;
     change.commit().await?;
     Ok(done)

@@ -87,12 +87,28 @@ impl Document {
 /// Stores bytes under their SHA-256 in hexadecimal, compressed; the same bytes are stored once.
 pub(super) async fn keep(change: &Change<'_>, bytes: &[u8]) -> Result<String> {
     let what = "storing a document";
-    let hash: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    let body = zstd::bulk::compress(bytes, 3).doing(what)?;
-    let insert = "INSERT INTO blob (hash, size, body) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
-    let values = vec![hash.clone().into(), (bytes.len() as i64).into(), body.into()];
-    sql::run(&change.tx, what, insert, values).await?;
+    let hash = hash(bytes);
+    // The row is held, also one that was there, so that it is not removed as unused before this change ends.
+    let held = "UPDATE blob SET size = size WHERE hash = $1";
+    if sql::run(&change.tx, what, held, vec![hash.clone().into()]).await? == 0 {
+        let body = zstd::bulk::compress(bytes, 3).doing(what)?;
+        store(change, &hash, bytes.len(), body).await?;
+    }
     Ok(hash)
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Stores compressed bytes under their hash.
+pub(super) async fn store(change: &Change<'_>, hash: &str, size: usize, body: Vec<u8>) -> Result<()> {
+    let insert = "INSERT INTO blob (hash, size, body) VALUES ($1, $2, $3) \
+                  ON CONFLICT (hash) DO UPDATE SET size = excluded.size";
+    let values = vec![hash.into(), (size as i64).into(), body.into()];
+    sql::run(&change.tx, "storing a document", insert, values).await?;
+    Ok(())
 }
 
 /// The release's current document: id and hash.

@@ -16,6 +16,7 @@ mod deployments;
 mod document;
 mod licences;
 mod part;
+mod received;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -27,6 +28,7 @@ pub use deployments::{Deployment, deploy, deployments};
 pub use document::{Difference, Document, documents, original};
 pub use licences::{Licence, licences};
 pub use part::{Part, parts};
+pub use received::{Packed, Received, pack, receive, received, sweep, waits};
 pub use upload::{Prepared, Uploaded, apply, prepare, upload};
 pub use used::{Use, where_used};
 
@@ -245,10 +247,15 @@ pub async fn make_line(change: &mut Change<'_>, name: &str) -> Result<i64> {
     if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, values.clone()).await? {
         return Ok(id);
     }
-    let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) RETURNING id";
+    // Who makes the same at the same time is waited for; then it is there.
+    let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) \
+                  ON CONFLICT (workspace, name) DO NOTHING RETURNING id";
     let mut values = values;
     values.push(change.actor.now.clone().into());
-    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, insert, values.clone()).await? else {
+        values.pop();
+        return one(sql::row(&change.tx, what, select, values).await?);
+    };
     change.record("line.create", format!("line/{id}"), &name, &(), &());
     Ok(id)
 }
@@ -267,10 +274,16 @@ pub async fn make_product(change: &mut Change<'_>, line: i64, name: &str) -> Res
     }
     change.actor.need_in(Permission::InventoryWrite, line)?;
     let insert = "INSERT INTO product (workspace, name, line, created) SELECT $1, $2, id, $4 FROM line \
-                  WHERE id = $3 AND workspace = $1 RETURNING id";
+                  WHERE id = $3 AND workspace = $1 ON CONFLICT (workspace, name) DO NOTHING RETURNING id";
+    let again = values.clone();
     let mut values = values;
     values.extend([Value::from(line), change.actor.now.clone().into()]);
-    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, insert, values).await? else {
+        let made = sql::row::<(i64, i64)>(&change.tx, what, select, again).await?;
+        let (id, line) = made.ok_or_else(|| Error::NotFound("the product line".to_owned()))?;
+        change.actor.need_in(Permission::InventoryRead, line)?;
+        return Ok(id);
+    };
     change.record("product.create", format!("product/{id}"), &name, &(), &line);
     Ok(id)
 }
@@ -293,6 +306,12 @@ pub async fn make_release(change: &mut Change<'_>, product: i64, version: &str) 
         return Ok(id);
     }
     change.actor.need_in(Permission::InventoryWrite, line)?;
+    // Releases of one product are made one after another, so that one alone is the latest.
+    sql::run(&change.tx, what, "UPDATE product SET name = name WHERE id = $1", vec![product.into()]).await?;
+    let again = vec![product.into(), version.clone().into()];
+    if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, again).await? {
+        return Ok(id);
+    }
     sql::run(&change.tx, what, "UPDATE release SET latest = 0 WHERE product = $1", vec![product.into()])
         .await?;
     let insert = "INSERT INTO release (workspace, product, version, latest, created) VALUES ($1, $2, $3, 1, $4) \
@@ -306,6 +325,13 @@ pub async fn make_release(change: &mut Change<'_>, product: i64, version: &str) 
     let id = one(sql::row(&change.tx, what, insert, values).await?)?;
     change.record("release.create", format!("release/{id}"), &format!("{name} {version}"), &(), &());
     Ok(id)
+}
+
+/// Holds a release until the change ends: whoever else writes its content waits.
+pub(crate) async fn hold(change: &Change<'_>, release: i64) -> Result<()> {
+    let update = "UPDATE release SET version = version WHERE id = $1";
+    sql::run(&change.tx, "holding a release", update, vec![release.into()]).await?;
+    Ok(())
 }
 
 fn one(row: Option<(i64,)>) -> Result<i64> {

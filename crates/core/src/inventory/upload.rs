@@ -176,6 +176,7 @@ pub async fn upload(
 pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Result<Uploaded> {
     let release: Release = release_of(&change.tx, change.actor, release).await?;
     change.actor.need_in(Permission::SbomUpload, release.line)?;
+    super::hold(change, release.id).await?;
     let ids = components(change, p).await?;
     let before = document::content(change, release.id).await?;
     let after: Vec<i64> = p.placed.iter().filter_map(|c| ids.get(&c.hash).copied()).collect();
@@ -224,10 +225,11 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
 async fn components(change: &Change<'_>, p: &Prepared) -> Result<HashMap<String, i64>> {
     let hashes: Vec<String> = p.placed.iter().map(|c| c.hash.clone()).collect();
     let known = component_ids(&change.tx, &hashes).await?;
-    let rows: Vec<[Value; 9]> = p
-        .placed
-        .iter()
-        .filter(|c| !known.contains_key(&c.hash))
+    // In one order whoever writes: of two uploads with new components in common one waits, never each for the other.
+    let mut new: Vec<&Placed> = p.placed.iter().filter(|c| !known.contains_key(&c.hash)).collect();
+    new.sort_unstable_by(|a, b| a.hash.cmp(&b.hash));
+    let rows: Vec<[Value; 9]> = new
+        .into_iter()
         .filter_map(|c| Some((c, p.bom.components.get(c.first)?)))
         .map(|(placed, c)| {
             let cpes: Vec<String> = c.cpes.iter().map(ToString::to_string).collect();

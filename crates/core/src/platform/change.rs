@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::access::{Actor, Permission};
-use super::sql;
+use super::{jobs, sql};
 use crate::error::{Doing, Result};
 
 /// An open transaction of an actor.
@@ -20,6 +20,7 @@ pub struct Change<'a> {
     pub actor: &'a Actor,
     pub(crate) tx: DatabaseTransaction,
     events: Vec<Draft>,
+    rings: bool,
 }
 
 struct Draft {
@@ -66,7 +67,7 @@ impl<'a> Change<'a> {
             ..TransactionOptions::default()
         };
         let tx = db.begin_with_options(options).await.doing("beginning a transaction")?;
-        Ok(Change { actor, tx, events: Vec::new() })
+        Ok(Change { actor, tx, events: Vec::new(), rings: false })
     }
 
     /// Notes what is changed; `before` and `after` are the states that the reader of the trail needs.
@@ -97,7 +98,16 @@ impl<'a> Change<'a> {
         if !events.is_empty() {
             self.append(events).await?;
         }
-        self.tx.commit().await.doing("committing a change")
+        self.tx.commit().await.doing("committing a change")?;
+        if self.rings {
+            jobs::ring();
+        }
+        Ok(())
+    }
+
+    /// Workers and pages hear of it once this is committed: jobs changed.
+    pub(crate) fn ring(&mut self) {
+        self.rings = true;
     }
 
     async fn append(&self, events: Vec<Draft>) -> Result<()> {

@@ -3,11 +3,14 @@
 pub mod access;
 pub(crate) mod bulk;
 pub mod change;
+pub mod clock;
 pub mod db;
+pub mod jobs;
 mod migrations;
 pub mod people;
 pub mod secret;
 pub(crate) mod sql;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vault;

@@ -72,6 +72,15 @@ pub(crate) fn numbers(db: &impl ConnectionTrait, n: usize) -> String {
     }
 }
 
+/// What ends a subquery that picks rows to be changed, so that several pickers each get rows of their own. SQLite has
+/// one writer and needs nothing.
+pub(crate) fn skip_locked(db: &impl ConnectionTrait, table: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!(" FOR UPDATE OF {table} SKIP LOCKED"),
+        _ => String::new(),
+    }
+}
+
 /// A list to bind for [`texts`] or [`numbers`].
 pub(crate) fn list<T: serde::Serialize>(items: &[T]) -> Value {
     // Texts and numbers always have a JSON form. PostgreSQL has no NUL in texts.

@@ -1,20 +1,23 @@
 //! The API under `/api/v2`: JSON in and out, problem details for errors; under `/api/v1` that of Dependency-Track.
 
 use axum::extract::{Multipart, Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use tocsin_core::detection::{self, Decision, Filter};
-use tocsin_core::inventory::{self, Release, Uploaded};
+use tocsin_core::inventory::{self, Release};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
 
-use crate::intake;
+use crate::intake::{self, Taken};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
 mod compat;
+mod jobs;
 
 /// Who may use what of the second version.
 const OWN: &[Route] = &[
@@ -43,6 +46,7 @@ pub(crate) fn refusal(path: &str, e: tocsin_core::Error) -> Response {
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(compat::routes())
+        .merge(jobs::routes())
         .route("/api/v2/releases", get(releases))
         .route("/api/v2/releases/{id}", get(release))
         .route("/api/v2/releases/{id}/findings", get(findings))
@@ -86,12 +90,13 @@ async fn findings(
     Ok(Json(detection::findings(app.db(), &who.actor, &filter, paging.after.as_deref(), most).await?))
 }
 
-/// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`.
+/// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`. A large document
+/// is kept and answered with 202 and the job that reads it.
 async fn upload(
     State(app): State<App>,
     Client(who): Client,
     parts: Multipart,
-) -> Result<Json<Uploaded>, ApiError> {
+) -> Result<Response, ApiError> {
     let (fields, file) =
         crate::ui::form(parts).await.map_err(|_| ApiError::bad("the form cannot be read"))?;
     let Some((name, bytes)) = file else {
@@ -107,7 +112,13 @@ async fn upload(
         },
         _ => return Err(ApiError::bad("tell `release`, or `product` and `version`")),
     };
-    Ok(Json(intake::take(&app, &who.actor, place, name, bytes).await?))
+    Ok(match intake::receive(&app, &who.actor, place, name, bytes).await? {
+        Taken::Now(done) => Json(done).into_response(),
+        Taken::Later { job, release } => {
+            let body = Json(serde_json::json!({"job": job, "release": release}));
+            (StatusCode::ACCEPTED, [(LOCATION, format!("/api/v2/jobs/{job}"))], body).into_response()
+        }
+    })
 }
 
 async fn decide(

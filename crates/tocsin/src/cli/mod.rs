@@ -1,6 +1,7 @@
 //! The grammar of the command line, and the way from it to a command and an exit code.
 
 pub mod db;
+pub mod jobs;
 pub mod scan;
 pub mod serve;
 
@@ -50,6 +51,8 @@ pub enum Command {
     Scan(scan::ScanArgs),
     /// Import and look at vulnerability intelligence
     Db(db::DbArgs),
+    /// Look at jobs, run them again, cancel them
+    Jobs(jobs::JobsArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
 }
@@ -149,6 +152,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
     let outcome = match &cli.command {
         Command::Scan(args) => scan::run(&cli.global, args, out),
         Command::Db(args) => db::run(&cli.global, args, out),
+        Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
     };
     let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));

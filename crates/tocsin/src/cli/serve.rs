@@ -9,7 +9,7 @@ use tocsin_core::platform::people;
 use super::{Global, Outcome, say};
 use crate::error::Error;
 use crate::server::{self, App, later, now, random};
-use crate::worker;
+use crate::worker::{self, Node};
 
 /// Hours for which the first administrator's link holds.
 const WELCOME_HOURS: i64 = 24;
@@ -29,6 +29,9 @@ pub struct ServeArgs {
     /// Name of the workspace that the first start makes
     #[arg(long, value_name = "NAME", default_value = "Main")]
     pub workspace: String,
+    /// Uploads of more bytes than this are kept first and read by a job
+    #[arg(long, value_name = "BYTES", default_value_t = server::LARGE_UPLOAD)]
+    pub large_upload: usize,
 }
 
 /// Runs the command until it is told to stop.
@@ -40,7 +43,7 @@ pub fn run(global: &Global, args: &ServeArgs) -> Result<Outcome, Error> {
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Error::io("starting the server", e))?;
     runtime.block_on(async {
         let app = App::open(dir.clone(), global.place()?, args.https).await?;
-        tokio::spawn(worker::watch(app.clone(), dir));
+        app.set_large(args.large_upload);
         let workspace = people::first_workspace(app.db(), &args.workspace, &now()).await?;
         let invitation = if people::is_first_start(app.db()).await? {
             let actor = Actor::system(workspace, &now());
@@ -49,14 +52,18 @@ pub fn run(global: &Global, args: &ServeArgs) -> Result<Outcome, Error> {
         } else {
             None
         };
+        let workers = worker::start(&app, dir.clone(), Node::of(&dir)).await?;
         let scheme = if args.https { "https" } else { "http" };
-        server::serve(app, args.listen, |address| {
+        let served = server::serve(app.clone(), args.listen, |address| {
             say(&format!("Tocsin listens on {scheme}://{address}"));
             if let Some(token) = invitation {
                 say(&format!("first start: become administrator at {scheme}://{address}/welcome/{token}"));
             }
         })
-        .await
+        .await;
+        app.stop();
+        workers.ended().await;
+        served
     })?;
     Ok(Outcome::Fine)
 }

@@ -27,5 +27,6 @@ pub(super) fn routes() -> Router<App> {
             "/assets/tocsin.js",
             asset("text/javascript; charset=utf-8", include_str!("../../web/tocsin.js")),
         )
+        .route("/assets/live.js", asset("text/javascript; charset=utf-8", include_str!("../../web/live.js")))
         .route("/assets/tocsin.svg", asset("image/svg+xml", include_str!("../../web/tocsin.svg")))
 }

@@ -8,6 +8,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Redirect, Response};
 use tocsin_core::platform::access::Actor;
+use tocsin_core::platform::jobs::{self, Active};
 use tocsin_core::platform::people::{self, From, Known};
 
 use super::problem::{ApiError, PageError};
@@ -53,6 +54,8 @@ pub struct Browser {
     pub known: Known,
     /// Their session's token.
     pub token: String,
+    /// Jobs that they may see.
+    pub jobs: Active,
 }
 
 impl Browser {
@@ -83,7 +86,11 @@ impl FromRequestParts<App> for Browser {
             || Redirect::to(&format!("/sign-in?next={}", crate::ui::encode(&wanted))).into_response();
         let Some(token) = cookie(parts).map(str::to_owned) else { return Err(to_sign_in()) };
         match people::session(app.db(), &token, &from, &now()).await {
-            Ok(Some(known)) => Ok(Browser { known, token }),
+            Ok(Some(known)) => {
+                let jobs = jobs::active(app.db(), &known.actor).await;
+                let jobs = jobs.map_err(|e| PageError::from(e).into_response())?;
+                Ok(Browser { known, token, jobs })
+            }
             Ok(None) => Err(to_sign_in()),
             Err(e) => Err(PageError::from(e).into_response()),
         }

@@ -2,12 +2,14 @@
 
 mod assets;
 mod caller;
+mod events;
 pub mod guard;
 mod limit;
 mod problem;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -19,8 +21,10 @@ use sea_orm::DatabaseConnection;
 use tocsin_core::intel::{Opened, Store};
 use tocsin_core::platform::db::{self, Place};
 use tocsin_core::platform::vault::Vault;
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_http::compression::CompressionLayer;
 
+pub use events::{JOBS, Told, stream};
 pub use caller::{Browser, COOKIE_NAME, Client, Origin, key};
 pub use problem::{ApiError, PageError};
 
@@ -29,6 +33,10 @@ use crate::{api, ui};
 
 /// Largest upload taken.
 pub const UPLOAD_BYTES: usize = 256 << 20;
+/// Uploads of more bytes are read by a job, unless told otherwise.
+pub const LARGE_UPLOAD: usize = 4 << 20;
+/// Documents read at once.
+const TURNS: usize = 4;
 
 /// What every request needs. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +55,14 @@ pub struct Parts {
     pub secure: bool,
     /// Tries to sign in.
     pub sign_ins: limit::Limiter,
+    /// Uploads of more bytes are read by a job.
+    large: AtomicUsize,
+    /// Documents that are read at once, so that many uploads share memory and processors.
+    turns: Semaphore,
+    /// Streams of events that are open at once.
+    streams: Arc<Semaphore>,
+    /// Turns true when the server is told to stop.
+    stop: watch::Sender<bool>,
 }
 
 /// Now, RFC 3339 in UTC with milliseconds.
@@ -85,6 +101,10 @@ impl App {
             place,
             secure,
             sign_ins: limit::Limiter::default(),
+            large: AtomicUsize::new(LARGE_UPLOAD),
+            turns: Semaphore::new(TURNS),
+            streams: Arc::new(Semaphore::new(events::MOST)),
+            stop: watch::Sender::new(false),
         }));
         app.load_index().await?;
         Ok(app)
@@ -110,6 +130,32 @@ impl App {
     /// Seals and opens secrets.
     pub fn vault(&self) -> &Vault {
         &self.0.vault
+    }
+
+    /// Bytes above which an upload is read by a job.
+    pub fn large(&self) -> usize {
+        self.0.large.load(Ordering::Relaxed)
+    }
+
+    /// Sets [`App::large`].
+    pub fn set_large(&self, bytes: usize) {
+        self.0.large.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Waits for the turn to read a document; it is over when this is dropped.
+    pub async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        // it is never closed
+        self.0.turns.acquire().await.ok()
+    }
+
+    /// Turns true when the server stops: streams end then, and workers take no more jobs.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stop.subscribe()
+    }
+
+    /// Begins to stop.
+    pub fn stop(&self) {
+        self.0.stop.send_replace(true);
     }
 
     /// The database.
@@ -157,6 +203,23 @@ async fn surround(request: Request<axum::body::Body>, next: Next) -> Response {
     response
 }
 
+/// Waits for the interrupt key or, where there are such signals, SIGTERM.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
+}
+
 /// Serves until the process is told to stop; `ready` is called with the address once it listens.
 ///
 /// # Errors
@@ -165,10 +228,11 @@ pub async fn serve(app: App, listen: SocketAddr, ready: impl FnOnce(SocketAddr))
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(|e| Error::io(listen.to_string(), e))?;
     ready(listener.local_addr().map_err(|e| Error::io(listen.to_string(), e))?);
-    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
-        .with_graceful_shutdown(async {
-            let _ = tokio::signal::ctrl_c().await;
+        .with_graceful_shutdown(async move {
+            told_to_stop().await;
+            app.stop();
         })
         .await
         .map_err(|e| Error::io(listen.to_string(), e))

@@ -3,6 +3,7 @@
 mod deployments;
 mod filters;
 mod findings;
+mod jobs;
 mod products;
 mod releases;
 mod session;
@@ -17,6 +18,7 @@ use axum::extract::Multipart;
 use axum::response::Html;
 use std::collections::HashMap;
 use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::jobs::Active;
 
 use crate::server::guard::Route;
 use crate::server::{App, Browser, PageError};
@@ -43,6 +45,7 @@ pub fn routes() -> Router<App> {
         .merge(deployments::routes())
         .merge(findings::routes())
         .merge(used::routes())
+        .merge(jobs::routes())
         .merge(settings::routes())
 }
 
@@ -62,14 +65,16 @@ pub struct Page {
     person: String,
     workspace: String,
     csrf: String,
+    jobs: Active,
 }
 
 /// Entries with the permission each needs.
-const NAV: [(&str, &str, Permission, &str); 6] = [
+const NAV: [(&str, &str, Permission, &str); 7] = [
     ("Today", "/", Permission::FindingRead, "M3 8l5-5 5 5M4.5 7v6h7V7"),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),
     ("Where used", "/where-used", Permission::InventoryRead, "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM11 11l3 3"),
+    ("Jobs", "/jobs", Permission::JobRead, "M8 2v2.5M8 11.5V14M2 8h2.5M11.5 8H14M3.8 3.8l1.7 1.7M10.5 10.5l1.7 1.7M3.8 12.2l1.7-1.7M10.5 5.5l1.7-1.7"),
     ("Audit trail", "/audit", Permission::AuditRead, "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2"),
     (
         "People and keys",
@@ -92,6 +97,7 @@ impl Page {
             person: known.name.clone(),
             workspace: known.workspace.clone(),
             csrf: known.csrf.clone(),
+            jobs: browser.jobs,
         }
     }
 

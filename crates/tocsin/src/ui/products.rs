@@ -77,8 +77,8 @@ async fn add(State(app): State<App>, browser: Browser, parts: Multipart) -> Resu
         product: field("product").to_owned(),
         version: field("version").to_owned(),
     };
-    match intake::take(&app, &actor, place, name, bytes).await {
-        Ok(done) => Ok(Redirect::to(&format!("/releases/{}", done.release)).into_response()),
+    match intake::receive(&app, &actor, place, name, bytes).await {
+        Ok(done) => Ok(Redirect::to(&format!("/releases/{}", done.release())).into_response()),
         Err(e @ (Error::Refused(_) | Error::Rejected { .. })) => {
             Ok(page(&app, &browser, e.to_string()).await?.into_response())
         }

@@ -12,10 +12,11 @@ use tocsin_core::Error;
 use tocsin_core::detection::{self, Filter};
 use tocsin_core::inventory::{self, Comparison, Deployment, Difference, Document, Licence, Listed, Release};
 use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::jobs::{self, Job};
 
 use super::findings::Pick;
 use super::{Answer, Page, encode, filters, form, show};
-use crate::intake;
+use crate::intake::{self, Taken};
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
 
@@ -60,6 +61,7 @@ struct One {
     may_write: bool,
     done: String,
     wrong: String,
+    work: Vec<Job>,
 }
 
 /// The page of a release at the tab that `query` names.
@@ -129,6 +131,7 @@ pub(super) async fn page(
         may_upload: actor.need_in(Permission::SbomUpload, r.line).is_ok(),
         done: get("done").to_owned(),
         wrong,
+        work: jobs::of(app.db(), actor, &format!("release/{id}")).await?,
         r,
     })
 }
@@ -157,8 +160,9 @@ async fn replace(
     };
     let mut actor = browser.actor().clone();
     actor.now = now();
-    match intake::take(&app, &actor, intake::Place::Release(id), name, bytes).await {
-        Ok(done) => {
+    match intake::receive(&app, &actor, intake::Place::Release(id), name, bytes).await {
+        Ok(Taken::Later { .. }) => Ok(Redirect::to(&format!("/releases/{id}")).into_response()),
+        Ok(Taken::Now(done)) => {
             let closed: usize = done.findings.closed.values().sum();
             let words = format!(
                 "{} components read; {} findings new, {closed} closed.",

@@ -9,6 +9,7 @@ mod m0003_runs;
 mod m0010_platform;
 mod m0011_inventory;
 mod m0012_remarks;
+mod m0020_jobs;
 
 /// All migrations.
 pub struct Migrator;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_platform::Migration),
             Box::new(m0011_inventory::Migration),
             Box::new(m0012_remarks::Migration),
+            Box::new(m0020_jobs::Migration),
         ]
     }
 }

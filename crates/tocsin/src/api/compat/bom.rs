@@ -15,11 +15,12 @@ use tocsin_core::Error;
 use tocsin_core::inventory::{self, Amend};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_core::platform::jobs;
 
 use super::fault::Fault;
 use super::uuid::{self, Kind};
 use super::{Asked, Caller, LINE, given, is_true, json, meant, release};
-use crate::intake::{self, Place};
+use crate::intake::{self, Place, Taken};
 use crate::server::App;
 use crate::server::guard::{Access, Route};
 
@@ -160,7 +161,7 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     let start = bytes.get(..64).unwrap_or(&bytes).to_vec();
     let file =
         if start.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') { "bom.xml" } else { "bom.json" };
-    let done = match intake::take(app, actor, place, file.to_owned(), bytes).await {
+    let done = match intake::receive(app, actor, place, file.to_owned(), bytes).await {
         Err(Error::Refused(why)) => return Err(invalid("The uploaded BOM is invalid", &start, &why)),
         done => done?,
     };
@@ -173,10 +174,14 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     if wanted != Amend::default() && writes {
         // Builds send these with every upload; a key that may not change them still uploads.
         let mut change = Change::begin(app.db(), actor).await?;
-        inventory::amend(&mut change, done.release, &wanted).await?;
+        inventory::amend(&mut change, done.release(), &wanted).await?;
         change.commit().await?;
     }
-    let (token, project) = (uuid::of(Kind::Token, done.document), uuid::of(Kind::Project, done.release));
+    let project = uuid::of(Kind::Project, done.release());
+    let token = match done {
+        Taken::Now(done) => uuid::of(Kind::Token, done.document),
+        Taken::Later { job, .. } => uuid::of(Kind::Job, job),
+    };
     Ok(Json(json!({"token": token, "projectUuid": project})))
 }
 
@@ -195,17 +200,30 @@ async fn parent(app: &App, actor: &Actor, sent: &Sent) -> Result<(), Fault> {
     }
 }
 
-/// Uploads are matched before they are answered; a token that never was is not being processed either.
-async fn token(_: Caller, Path(text): Path<String>) -> Result<Json<Value>, Fault> {
+/// Small uploads are matched before they are answered; large ones are being processed while their job waits or runs. A
+/// token that never was is not being processed either.
+async fn token(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, Fault> {
     if !uuid::is_valid(&text) {
         return Err(Fault::field("uuid", "Invalid UUID", &text));
     }
-    Ok(Json(json!({"processing": false})))
+    let processing = match uuid::id(Kind::Job, &text) {
+        Some(job) => jobs::is_pending(app.db(), &actor, job).await?,
+        None => false,
+    };
+    Ok(Json(json!({"processing": processing})))
 }
 
-async fn token_of_upload(Caller(actor): Caller, path: Path<String>) -> Result<Json<Value>, Fault> {
+async fn token_of_upload(
+    app: State<App>,
+    Caller(actor): Caller,
+    path: Path<String>,
+) -> Result<Json<Value>, Fault> {
     actor.need(Permission::SbomUpload)?;
-    token(Caller(actor), path).await
+    token(app, Caller(actor), path).await
 }
 
 async fn export(

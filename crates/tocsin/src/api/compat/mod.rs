@@ -1,6 +1,7 @@
 //! The API of Dependency-Track under `/api/v1` and `/api/version`, as far as its clients use it (behaviour of 4.13), so
 //! that a build that uploads there uploads here. Its *project* is our release: `name` is the product, `version` the
-//! release's version. An upload is matched before it is answered, so no token is ever still being processed.
+//! release's version. A small upload is matched before it is answered; the token of a large one is of the job
+//! that reads it.
 
 mod analysis;
 mod badge;
