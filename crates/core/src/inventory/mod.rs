@@ -29,7 +29,7 @@ pub use document::{Difference, Document, documents, original};
 pub use licences::{Licence, licences};
 pub use part::{Part, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
-pub use upload::{Prepared, Uploaded, apply, prepare, upload};
+pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, upload};
 pub use used::{Use, where_used};
 
 /// A product line with how much is in it.

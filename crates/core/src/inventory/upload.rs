@@ -169,6 +169,19 @@ pub async fn upload(
     Ok(done)
 }
 
+/// As [`apply`], for a document that is only matched again: nothing is changed where another one took its place.
+///
+/// # Errors
+/// As [`upload`]; [`Error::Conflict`]: it is no longer the release's document.
+pub async fn apply_again(change: &mut Change<'_>, release: i64, p: &Prepared) -> Result<Uploaded> {
+    super::hold(change, release).await?;
+    let current = document::current(change, release).await?;
+    if current.is_none_or(|(_, blob)| blob != document::hash(&p.bytes)) {
+        return Err(Error::Conflict("another document took its place meanwhile".to_owned()));
+    }
+    apply(change, release, p).await
+}
+
 /// As [`upload`], inside a change that goes on.
 ///
 /// # Errors
