@@ -56,6 +56,14 @@ fn explain(e: &Error) -> (StatusCode, &'static str, String) {
             (StatusCode::UNPROCESSABLE_ENTITY, "It cannot be used", e.to_string())
         }
         Error::Conflict(what) => (StatusCode::CONFLICT, "In conflict", what.clone()),
+        Error::Unavailable { doing, .. } if e.is_full() => (
+            StatusCode::INSUFFICIENT_STORAGE,
+            "No room on the disk",
+            format!(
+                "The disk of the database is full or cannot be written; it failed while {doing}. Nothing was changed. \
+                 Make room there, then try again."
+            ),
+        ),
         Error::Unavailable { doing, .. } => (
             StatusCode::SERVICE_UNAVAILABLE,
             "Not available now",

@@ -39,7 +39,7 @@ fn locked(path: &Path) -> Option<Node> {
     file.try_lock().ok()?;
     let mut name = String::new();
     // a name that cannot be read is replaced
-    let _ = file.by_ref().take(64).read_to_string(&mut name);
+    let _ = Read::by_ref(&mut file).take(64).read_to_string(&mut name);
     let known = name.trim();
     if known.len() == 16 && known.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Some(Node { name: known.to_owned(), _lock: Some(file) });

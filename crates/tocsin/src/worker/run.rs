@@ -144,7 +144,9 @@ fn words(e: &Error) -> String {
         Error::Store(Fault::Refused(why)) if !why.is_empty() => {
             why.iter().take(20).map(ToString::to_string).collect::<Vec<_>>().join("\n")
         }
-        Error::Store(e) => e.to_string(),
+        Error::Store(e) if e.is_full() => {
+            format!("{e}\nThe disk of the database is full or cannot be written: make room there.")
+        }
         e => e.to_string(),
     }
 }

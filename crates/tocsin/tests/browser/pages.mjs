@@ -170,6 +170,55 @@ for (const [where, fields] of [
 const unsigned = await manager.request.post(`${base}/findings/decisions`, { form: { csrf: "x", finding: "1", to: "fixed" } });
 same("a form without the session's token is refused", unsigned.status(), 403);
 
+// A large upload is kept and read by a job, whose progress the page tells without being moved; one that cannot be read
+// says so on the page of its release.
+const large = structuredClone(next);
+large.metadata = { ...large.metadata, properties: [{ name: "padding", value: "x".repeat(5 << 20) }] };
+await manager.goto(`${base}${release}?tab=documents`);
+await manager.setInputFiles("#bom", {
+  name: "large.cdx.json",
+  mimeType: "application/json",
+  buffer: Buffer.from(JSON.stringify(large)),
+});
+await manager.click("text=Upload and match");
+same("a large upload comes back to the release", new URL(manager.url()).pathname, release);
+const told = manager.locator("[data-job]");
+check("the page tells of the job", (await told.textContent()).includes("large.cdx.json"));
+await manager.evaluate(() => scrollTo(0, 40));
+const top = await manager.evaluate(() => document.querySelector(".facts").getBoundingClientRect().top);
+await manager.waitForFunction(() => document.querySelector("[data-job-state]").textContent === "done", null, { timeout: 60_000 });
+check("the end is told in place", await manager.isVisible("[data-job-ended] a"));
+const moved = await manager.evaluate(() => document.querySelector(".facts").getBoundingClientRect().top);
+check("and hardly moves what is read", Math.abs(moved - top) < 32, moved - top);
+await manager.click("[data-job-ended] a");
+same("then there is nothing more to tell", await manager.locator("[data-job]").count(), 0);
+await manager.goto(`${base}/products`);
+await manager.fill("#line", "Infusion");
+await manager.fill("#product", "Infusion pump");
+await manager.fill("#version", "broken");
+const noise = Buffer.from(`{${" ".repeat(5 << 20)}`);
+await manager.setInputFiles("#bom", { name: "broken.cdx.json", mimeType: "application/json", buffer: noise });
+await manager.click("text=Upload and match");
+await manager.goto(`${base}/jobs?state=failed&kind=sbom`);
+await manager.waitForFunction(() => {
+  const row = document.querySelector("tr[data-job]");
+  if (!row) location.reload();
+  return row;
+}, null, { polling: 500 });
+const job = await manager.getAttribute("tr[data-job] a", "href");
+check("a failed job says why", (await manager.textContent("tr[data-job]")).includes("broken.cdx.json"));
+await manager.click("button:has-text(\"Run again\")");
+check("it is run again from the list", (await manager.textContent(".note.good")).includes("runs again"));
+await plain.goto(`${base}/jobs`);
+same("without a script there is a link to look again", await plain.locator("a:text-is(\"Refresh\")").count(), 1);
+await auditor.goto(`${base}/jobs`);
+check("an auditor sees jobs", (await auditor.locator("tr[data-job]").count()) > 0);
+same("but no buttons", await auditor.locator("main button:not(:text-is(\"Filter\"))").count(), 0);
+for (const where of [`${job}/retry`, `${job}/cancel`, "/schedules/housekeeping", "/schedules/housekeeping/run"]) {
+  const answer = await auditor.request.post(base + where, { form: { csrf: await auditor.inputValue("input[name=csrf]"), cron: "* * * * *" } });
+  same(`an auditor is refused at ${where}`, answer.status(), 403);
+}
+
 // Times are told in the reader's zone.
 await manager.goto(`${base}/findings/1`);
 check("a time says the reader's own on hover", (await manager.locator("time").first().getAttribute("title"))?.length > 10);
@@ -188,6 +237,8 @@ const pages = {
   documents: `${release}?tab=documents`,
   used: "/where-used?q=openssl",
   audit: "/audit",
+  jobs: "/jobs",
+  job,
 };
 await manager.goto(`${base}/findings`);
 pages.vulnerability = `/vulnerabilities/${(await manager.textContent("td.wide a")).trim()}`;

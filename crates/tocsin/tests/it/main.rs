@@ -11,9 +11,11 @@
 mod access;
 mod compat;
 mod db;
+mod faults;
 mod folder;
 mod fuzz;
 mod hostile;
+mod jobs;
 mod matching;
 mod output;
 mod parity;

@@ -86,26 +86,52 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     rest.split_once(after).unwrap_or_else(|| panic!("no {after:?} behind {before:?}")).0
 }
 
+/// Starts a server, under a limit of the bytes of its files where one is given; the process and its line with `word`.
+fn spawn(data: &Path, args: &[&str], file_bytes: Option<u64>, word: &str) -> (Child, String) {
+    let mut command = match file_bytes {
+        None => Command::new(env!("CARGO_BIN_EXE_tocsin")),
+        Some(bytes) => {
+            // What is written beyond the limit is an error as on a full disk, not the end of the process.
+            let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\" \"$@\"", bytes / 512);
+            let mut command = Command::new("sh");
+            command.args(["-c", &script, env!("CARGO_BIN_EXE_tocsin")]);
+            command
+        }
+    };
+    let mut child = command
+        .env_remove("TOCSIN_DATA_DIR")
+        .env_remove("TOCSIN_DATABASE")
+        .arg("--data-dir")
+        .arg(data)
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(args)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the built program runs");
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let line = loop {
+        let Some(Ok(line)) = lines.next() else { panic!("no line with {word:?} in {said}") };
+        if line.contains(word) {
+            break line;
+        }
+        said.push_str(&line);
+        said.push('\n');
+    };
+    // Whoever stops reading would stop the server.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, line)
+}
+
 impl Server {
     /// Starts a server and joins as its first person.
     pub fn start(data: &Path) -> Server {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tocsin"))
-            .env_remove("TOCSIN_DATA_DIR")
-            .arg("--data-dir")
-            .arg(data)
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the built program runs");
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let welcome = loop {
-            let line = lines.next().expect("the server says where it listens").unwrap();
-            if line.contains("/welcome/") {
-                break line;
-            }
-        };
-        // Whoever stops reading would stop the server.
-        std::thread::spawn(move || lines.for_each(drop));
+        Server::start_with(data, &[], None)
+    }
+
+    /// As [`Server::start`] with arguments, and a limit of the bytes of its files.
+    pub fn start_with(data: &Path, args: &[&str], file_bytes: Option<u64>) -> Server {
+        let (child, welcome) = spawn(data, args, file_bytes, "/welcome/");
         let address = between(&welcome, "http://", "/").to_owned();
         let path = format!("/welcome/{}", welcome.rsplit_once("/welcome/").unwrap().1.trim());
         let form = "name=Ada&email=ada%40example.com&login=ada&password=a+sentence+does+well+here";
@@ -116,6 +142,52 @@ impl Server {
         let page = send(&address, "GET", "/settings/people", &[("Cookie", &cookie)], b"").text();
         let csrf = between(&page, "name=\"csrf\" value=\"", "\"").to_owned();
         Server { child, address, cookie, csrf }
+    }
+
+    /// Kills the process, as a crash would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts a server again that was killed; people and keys are as they were.
+    pub fn again(&mut self, data: &Path, args: &[&str]) {
+        let (child, line) = spawn(data, args, None, "listens on");
+        self.child = child;
+        self.address = line.rsplit_once("://").unwrap().1.trim().to_owned();
+    }
+
+    /// Tells the process to stop and waits for it; whether it ended well.
+    pub fn stop(&mut self) -> bool {
+        let told = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        told.success() && self.child.wait().unwrap().success()
+    }
+
+    /// A page as the first person sees it.
+    pub fn page(&self, path: &str) -> Reply {
+        self.send("GET", path, &[("Cookie", &self.cookie)], b"")
+    }
+
+    /// Sends a form as the first person.
+    pub fn post(&self, path: &str, fields: &str) -> Reply {
+        let form = format!("csrf={}&{fields}", self.csrf);
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        self.send("POST", path, &[kind, ("Cookie", self.cookie.as_str())], form.as_bytes())
+    }
+
+    /// Uploads an SBOM through the form of a page or, with a key, the API.
+    pub fn upload(&self, path: &str, key: Option<&str>, fields: &[(&str, &str)], bom: &[u8]) -> Reply {
+        let mut body = Vec::new();
+        for (name, value) in fields.iter().chain(&[("csrf", self.csrf.as_str())]) {
+            let head = "--xyz\r\nContent-Disposition: form-data; name=";
+            body.extend(format!("{head}\"{name}\"\r\n\r\n{value}\r\n").bytes());
+        }
+        let head = "--xyz\r\nContent-Disposition: form-data; name=\"bom\"; filename=\"bom.cdx.json\"\r\n\r\n";
+        body.extend(head.bytes());
+        body.extend(bom);
+        body.extend(b"\r\n--xyz--\r\n");
+        let who = key.map_or(("Cookie", self.cookie.as_str()), |key| ("X-Api-Key", key));
+        self.send("POST", path, &[("Content-Type", "multipart/form-data; boundary=xyz"), who], &body)
     }
 
     /// Makes an API key that acts in a role.
