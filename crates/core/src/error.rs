@@ -62,7 +62,10 @@ impl Error {
     pub fn is_full(&self) -> bool {
         let Error::Unavailable { cause, .. } = self else { return false };
         if let Some(e) = cause.downcast_ref::<std::io::Error>() {
-            return matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded);
+            return matches!(
+                e.kind(),
+                ErrorKind::StorageFull | ErrorKind::FileTooLarge | ErrorKind::QuotaExceeded
+            );
         }
         let e: Option<&sqlx::Error> = match cause.downcast_ref::<DbErr>() {
             Some(

@@ -74,7 +74,8 @@ pub async fn receive(change: &mut Change<'_>, release: i64, name: &str, packed: 
     }
     let select = "SELECT id FROM job WHERE unique_key = $1 AND state IN ('waiting', 'running')";
     let row = sql::row::<(i64,)>(&change.tx, "looking for a job", select, vec![key.into()]).await?;
-    let gone = || Error::Conflict("the same document was just read; send it again to read it anew".to_owned());
+    let gone =
+        || Error::Conflict("the same document was just read; send it again to read it anew".to_owned());
     row.map(|r| r.0).ok_or_else(gone)
 }
 

@@ -6,9 +6,20 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
+use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::jobs::{self, Filter, Job, Page};
 
+use crate::server::guard::{Access, Route};
 use crate::server::{self, ApiError, App, Client, Told};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v2/jobs", Access::Needs(Permission::JobRead)),
+    ("GET", "/api/v2/jobs/{id}", Access::Needs(Permission::JobRead)),
+    ("POST", "/api/v2/jobs/{id}/cancel", Access::Needs(Permission::JobManage)),
+    ("POST", "/api/v2/jobs/{id}/retry", Access::Needs(Permission::JobManage)),
+    ("GET", "/api/v2/jobs/{id}/events", Access::Needs(Permission::JobRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -38,7 +49,11 @@ async fn list(
     let state = asked.state.as_deref().filter(|s| !s.is_empty());
     let active = state == Some("active");
     let known = state.filter(|_| !active).map(|s| {
-        let wrong = || ApiError::bad(format!("there is no state `{s}`: running, waiting, failed, done, cancelled, active"));
+        let wrong = || {
+            ApiError::bad(format!(
+                "there is no state `{s}`: running, waiting, failed, done, cancelled, active"
+            ))
+        };
         jobs::State::parse(s).ok_or_else(wrong)
     });
     let some = |text: Option<String>| text.filter(|t| !t.is_empty());

@@ -30,7 +30,7 @@ const OWN: &[Route] = &[
 ];
 
 /// Who may use which route of the API.
-pub const ACCESS: &[&[&[Route]]] = &[&[OWN], compat::ACCESS];
+pub const ACCESS: &[&[&[Route]]] = &[&[OWN, jobs::ACCESS], compat::ACCESS];
 
 /// The reply to a caller who is not known.
 pub(crate) fn unknown(path: &str) -> Response {
@@ -92,11 +92,7 @@ async fn findings(
 
 /// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`. A large document
 /// is kept and answered with 202 and the job that reads it.
-async fn upload(
-    State(app): State<App>,
-    Client(who): Client,
-    parts: Multipart,
-) -> Result<Response, ApiError> {
+async fn upload(State(app): State<App>, Client(who): Client, parts: Multipart) -> Result<Response, ApiError> {
     let (fields, file) =
         crate::ui::form(parts).await.map_err(|_| ApiError::bad("the form cannot be read"))?;
     let Some((name, bytes)) = file else {

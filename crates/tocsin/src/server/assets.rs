@@ -12,6 +12,7 @@ use super::guard::{Access, Route};
 pub(super) const ACCESS: &[Route] = &[
     ("GET", "/assets/tocsin.css", Access::Public),
     ("GET", "/assets/tocsin.js", Access::Public),
+    ("GET", "/assets/live.js", Access::Public),
     ("GET", "/assets/tocsin.svg", Access::Public),
 ];
 

@@ -24,8 +24,8 @@ use tocsin_core::platform::vault::Vault;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_http::compression::CompressionLayer;
 
-pub use events::{JOBS, Told, stream};
 pub use caller::{Browser, COOKIE_NAME, Client, Origin, key};
+pub use events::{JOBS, Told, stream};
 pub use problem::{ApiError, PageError};
 
 use crate::error::Error;

@@ -15,12 +15,25 @@ use tocsin_core::platform::jobs::{self, Filter, Job, STATES};
 
 use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{self, App, Browser, PageError, Told, now};
 use crate::worker;
 
 /// Jobs of one page, and of one export.
 const ROWS: u64 = 50;
 const EXPORT: u64 = 100_000;
+
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/jobs", Access::Needs(Permission::JobRead)),
+    ("GET", "/jobs.csv", Access::Needs(Permission::JobRead)),
+    ("GET", "/jobs/events", Access::Needs(Permission::JobRead)),
+    ("GET", "/jobs/{id}", Access::Needs(Permission::JobRead)),
+    ("POST", "/jobs/{id}/cancel", Access::Needs(Permission::JobManage)),
+    ("POST", "/jobs/{id}/retry", Access::Needs(Permission::JobManage)),
+    ("POST", "/schedules/{name}", Access::Needs(Permission::JobManage)),
+    ("POST", "/schedules/{name}/run", Access::Needs(Permission::JobManage)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -93,8 +106,7 @@ async fn page(app: &App, browser: &Browser, asked: Asked, wrong: String, wrong_a
     let actor = browser.actor();
     let found = jobs::jobs(app.db(), actor, &asked.filter(), asked.before, ROWS).await?;
     let everywhere = actor.lines(Permission::JobRead) == Lines::All;
-    let listed =
-        if everywhere { schedule::schedules(app.db(), actor).await? } else { Vec::new() };
+    let listed = if everywhere { schedule::schedules(app.db(), actor).await? } else { Vec::new() };
     let mut states = vec![("", "all states"), ("active", "waiting or running")];
     states.extend(STATES.map(|s| (s.name(), s.name())));
     show(&List {
@@ -124,8 +136,8 @@ async fn export(
 ) -> Result<Response, PageError> {
     let found = jobs::jobs(app.db(), browser.actor(), &asked.filter(), None, EXPORT).await?;
     let head = [
-        "id", "kind", "title", "state", "attempts", "by", "created", "started", "ended", "done", "total", "note",
-        "error",
+        "id", "kind", "title", "state", "attempts", "by", "created", "started", "ended", "done", "total",
+        "note", "error",
     ];
     let mut sheet = Sheet::new(&head)?;
     for j in found.jobs {

@@ -32,6 +32,7 @@ pub const ACCESS: &[&[Route]] = &[
     deployments::ACCESS,
     findings::ACCESS,
     used::ACCESS,
+    jobs::ACCESS,
     settings::ACCESS,
 ];
 
@@ -74,7 +75,12 @@ const NAV: [(&str, &str, Permission, &str); 7] = [
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),
     ("Where used", "/where-used", Permission::InventoryRead, "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM11 11l3 3"),
-    ("Jobs", "/jobs", Permission::JobRead, "M8 2v2.5M8 11.5V14M2 8h2.5M11.5 8H14M3.8 3.8l1.7 1.7M10.5 10.5l1.7 1.7M3.8 12.2l1.7-1.7M10.5 5.5l1.7-1.7"),
+    (
+        "Jobs",
+        "/jobs",
+        Permission::JobRead,
+        "M8 2v2.5M8 11.5V14M2 8h2.5M11.5 8H14M3.8 3.8l1.7 1.7M10.5 10.5l1.7 1.7M3.8 12.2l1.7-1.7M10.5 5.5l1.7-1.7",
+    ),
     ("Audit trail", "/audit", Permission::AuditRead, "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2"),
     (
         "People and keys",

@@ -34,8 +34,7 @@ fn fresh() -> String {
 
 /// Without the file the name is new each time, and jobs left behind wait for their leases to run out.
 fn locked(path: &Path) -> Option<Node> {
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).ok()?;
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).ok()?;
     file.try_lock().ok()?;
     let mut name = String::new();
     // a name that cannot be read is replaced

@@ -55,9 +55,5 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
 
 /// All kinds by their stored names.
 pub fn all() -> HashMap<&'static str, Entry> {
-    HashMap::from([
-        entry::<sbom::Sbom>(),
-        entry::<rematch::Rematch>(),
-        entry::<housekeeping::Housekeeping>(),
-    ])
+    HashMap::from([entry::<sbom::Sbom>(), entry::<rematch::Rematch>(), entry::<housekeeping::Housekeeping>()])
 }

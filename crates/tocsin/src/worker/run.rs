@@ -132,7 +132,9 @@ async fn keep(run: &Run) -> Word {
 /// Whether trying again may help.
 fn is_passing(e: &Error) -> bool {
     match e {
-        Error::Store(e) => matches!(e, Fault::Unavailable { .. } | Fault::Internal { .. } | Fault::Conflict(_)),
+        Error::Store(e) => {
+            matches!(e, Fault::Unavailable { .. } | Fault::Internal { .. } | Fault::Conflict(_))
+        }
         Error::Io { .. } | Error::Index(_) => true,
         Error::Input(_) | Error::Usage(_) => false,
     }

@@ -63,8 +63,12 @@ pub async fn retry(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<()
     let values = vec![id.into(), actor.now.clone().into()];
     if sql::run(&change.tx, "running a job again", update, values).await? != 1 {
         let message = match job.state {
-            State::Failed | State::Cancelled => format!("the work of job {id} already waits or runs as another job"),
-            state => format!("job {id} is {}; only one that failed or was cancelled is run again", state.name()),
+            State::Failed | State::Cancelled => {
+                format!("the work of job {id} already waits or runs as another job")
+            }
+            state => {
+                format!("job {id} is {}; only one that failed or was cancelled is run again", state.name())
+            }
         };
         return Err(Error::Conflict(message));
     }
@@ -82,7 +86,6 @@ pub async fn sweep(change: &mut Change<'_>) -> Result<u64> {
     let now = &change.actor.now;
     let delete = "DELETE FROM job WHERE ended IS NOT NULL AND state IN ('done', 'cancelled', 'failed') \
                   AND (ended < $1 OR ended < $2 AND state <> 'failed')";
-    let values =
-        vec![clock::after(now, -FAILED_DAYS * DAY)?.into(), clock::after(now, -DAYS * DAY)?.into()];
+    let values = vec![clock::after(now, -FAILED_DAYS * DAY)?.into(), clock::after(now, -DAYS * DAY)?.into()];
     sql::run(&change.tx, "removing old jobs", delete, values).await
 }

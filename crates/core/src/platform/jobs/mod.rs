@@ -24,7 +24,9 @@ pub use bell::listen;
 pub(crate) use bell::ring;
 pub use manage::{cancel, retry, sweep};
 pub use query::{Active, Filter, Page, active, is_pending, job, jobs, known, of};
-pub use queue::{Claimed, Word, beat, cancelled, claim, end, enqueue, fail, heard, next_due, orphan, release};
+pub use queue::{
+    Claimed, Word, beat, cancelled, claim, end, enqueue, fail, heard, next_due, orphan, release,
+};
 
 /// How long a worker may be silent before its job is taken from it, in milliseconds.
 pub const LEASE: i64 = 30_000;
@@ -49,8 +51,7 @@ pub enum State {
 }
 
 /// All states, in the order in which pages list them.
-pub const STATES: [State; 5] =
-    [State::Running, State::Waiting, State::Failed, State::Done, State::Cancelled];
+pub const STATES: [State; 5] = [State::Running, State::Waiting, State::Failed, State::Done, State::Cancelled];
 
 impl State {
     /// The stored name.

@@ -129,8 +129,7 @@ pub async fn of(db: &DatabaseConnection, actor: &Actor, subject: &str) -> Result
 /// # Errors
 /// The database does not answer.
 pub async fn is_pending(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<bool> {
-    let select =
-        "SELECT id FROM job WHERE id = $1 AND workspace = $2 AND state IN ('waiting', 'running')";
+    let select = "SELECT id FROM job WHERE id = $1 AND workspace = $2 AND state IN ('waiting', 'running')";
     let values = vec![id.into(), actor.workspace.into()];
     Ok(sql::row::<(i64,)>(db, "looking for a job", select, values).await?.is_some())
 }
@@ -140,7 +139,8 @@ pub async fn is_pending(db: &DatabaseConnection, actor: &Actor, id: i64) -> Resu
 /// # Errors
 /// The database does not answer.
 pub async fn known(db: &DatabaseConnection, key: &str) -> Result<bool> {
-    let select = "SELECT id FROM job WHERE unique_key = $1 AND state IN ('waiting', 'running', 'done') LIMIT 1";
+    let select =
+        "SELECT id FROM job WHERE unique_key = $1 AND state IN ('waiting', 'running', 'done') LIMIT 1";
     Ok(sql::row::<(i64,)>(db, "looking for a job", select, vec![key.into()]).await?.is_some())
 }
 
@@ -172,7 +172,9 @@ pub async fn active(db: &DatabaseConnection, actor: &Actor) -> Result<Active> {
     let scope = scope(db, actor, Permission::JobRead, &mut values)?;
     let count = |state: &str| {
         let most = Active::MOST;
-        format!("(SELECT COUNT(*) FROM (SELECT 1 AS one FROM job WHERE state = '{state}'{scope} LIMIT {most}) AS {state}_jobs)")
+        format!(
+            "(SELECT COUNT(*) FROM (SELECT 1 AS one FROM job WHERE state = '{state}'{scope} LIMIT {most}) AS {state}_jobs)"
+        )
     };
     let select = format!("SELECT {}, {}, {}", count("running"), count("waiting"), count("failed"));
     let row: Option<(i64, i64, i64)> = sql::row(db, "counting jobs", &select, values).await?;

@@ -178,10 +178,12 @@ async fn reap(db: &DatabaseConnection, now: &str) -> Result<()> {
 pub async fn orphan(db: &DatabaseConnection, node: &str, now: &str) -> Result<u64> {
     let prefix = format!("{node}/");
     // just run out; what follows is up to `reap`
-    let update = "UPDATE job SET lease = $3 WHERE state = 'running' AND SUBSTR(worker, 1, $1) = $2";
-    let values =
-        vec![Value::from(prefix.len() as i64), prefix.into(), clock::after(now, -1)?.into()];
-    let n = sql::run(db, "letting go of jobs", update, values).await?;
+    let update = format!(
+        "UPDATE job SET lease = $2 WHERE state = 'running' AND SUBSTR(worker, 1, {}) = $1",
+        prefix.len()
+    );
+    let values = vec![prefix.into(), clock::after(now, -1)?.into()];
+    let n = sql::run(db, "letting go of jobs", &update, values).await?;
     reap(db, now).await?;
     Ok(n)
 }

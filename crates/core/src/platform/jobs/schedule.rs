@@ -189,8 +189,7 @@ pub async fn run_now(db: &DatabaseConnection, actor: &Actor, name: &str) -> Resu
     let values = vec![name.into(), actor.workspace.into(), INSTALLATION.into()];
     type Row = (String, String, String, i64);
     let row: Option<Row> = sql::row(&change.tx, "reading a schedule", select, values).await?;
-    let (title, kind, payload, workspace) =
-        row.ok_or_else(|| Error::NotFound(format!("schedule {name}")))?;
+    let (title, kind, payload, workspace) = row.ok_or_else(|| Error::NotFound(format!("schedule {name}")))?;
     let id = put(&mut change, name, title.clone(), &kind, &payload, workspace).await?;
     change.record("schedule.run", format!("schedule/{name}"), &title, &(), &id);
     change.commit().await?;

@@ -64,7 +64,10 @@ fn a_job_goes_from_waiting_to_done_with_its_progress() {
         let id = put(db, &actor, keyed("one")).await.unwrap();
         assert!(bell.has_changed().unwrap(), "the commit rings");
         assert_eq!(put(db, &actor, keyed("one")).await, None, "one of a key waits already");
-        assert!(claim(db, "n/1", &["other"], NOW).await.unwrap().is_none(), "not of a kind that is not known");
+        assert!(
+            claim(db, "n/1", &["other"], NOW).await.unwrap().is_none(),
+            "not of a kind that is not known"
+        );
         let c = take(db, "n/1", NOW).await.unwrap();
         assert_eq!((c.job.id, c.job.attempts, c.job.state), (id, 1, State::Running));
         assert_eq!(c.job.actor(NOW).name, "person:anna");
@@ -245,7 +248,9 @@ fn who_sees_and_changes_what() {
         assert!(matches!(cancel(db, &manager, whole).await, Err(Error::NotFound(_))));
         assert!(matches!(cancel(db, &elsewhere, mine).await, Err(Error::NotFound(_))));
         cancel(db, &manager, mine).await.unwrap();
-        assert!(is_pending(db, &legal, whole).await.unwrap() && !is_pending(db, &elsewhere, whole).await.unwrap());
+        assert!(
+            is_pending(db, &legal, whole).await.unwrap() && !is_pending(db, &elsewhere, whole).await.unwrap()
+        );
         // pages
         let page = jobs(db, &anna, &Filter::default(), None, 2).await.unwrap();
         assert_eq!(page.next, Some(whole));
@@ -302,7 +307,8 @@ fn schedules_write_their_job_down_once_for_all_times_missed() {
         let listed = schedule::schedules(db, &actor).await.unwrap();
         assert_eq!(listed[0].next, "2026-01-07T02:30:00.000Z");
         assert_eq!(listed[0].last.as_deref(), Some("2026-01-06T03:00:00.000Z"));
-        for wrong in ["", "* * *", "61 * * * *", "* * * * * *", "0 0 31 2 *", "@daily", "\u{0}\u{0} * * * *"] {
+        for wrong in ["", "* * *", "61 * * * *", "* * * * * *", "0 0 31 2 *", "@daily", "\u{0}\u{0} * * * *"]
+        {
             let set = schedule::set(db, &actor, "count", wrong, true).await;
             assert!(matches!(set, Err(Error::Rejected { .. })), "{wrong:?}: {set:?}");
         }
@@ -311,9 +317,11 @@ fn schedules_write_their_job_down_once_for_all_times_missed() {
         let id = schedule::run_now(db, &actor, "count").await.unwrap();
         assert!(id.is_some() && schedule::run_now(db, &actor, "count").await.unwrap().is_none());
         assert!(matches!(schedule::run_now(db, &actor, "none").await, Err(Error::NotFound(_))));
-        let contact =
-            Actor { grants: vec![Grant { role: Role::Contact, line: None }], ..actor.clone() };
-        assert!(matches!(schedule::set(db, &contact, "count", "0 0 * * *", true).await, Err(Error::Denied(_))));
+        let contact = Actor { grants: vec![Grant { role: Role::Contact, line: None }], ..actor.clone() };
+        assert!(matches!(
+            schedule::set(db, &contact, "count", "0 0 * * *", true).await,
+            Err(Error::Denied(_))
+        ));
         let trail = change::events(db, &actor, "schedule", None, 10).await.unwrap();
         assert_eq!(trail.len(), 3, "set, run, and the second run that found it waiting");
     });
