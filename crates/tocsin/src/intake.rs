@@ -55,9 +55,19 @@ impl Taken {
 /// # Errors
 /// As [`take`]; for a large document nothing is said of what is in it.
 pub async fn receive(app: &App, actor: &Actor, place: Place, name: String, bytes: Vec<u8>) -> Result<Taken> {
-    let behind = match place {
-        Place::Release(id) => inventory::waits(app.db(), id).await?,
-        Place::Named { .. } => false,
+    let release = match &place {
+        Place::Release(id) => Some(*id),
+        Place::Named { product, version, .. } => {
+            match inventory::release_named(app.db(), actor, product, version).await {
+                Ok(release) => Some(release.id),
+                Err(Error::NotFound(_)) => None,
+                Err(e) => return Err(e),
+            }
+        }
+    };
+    let behind = match release {
+        Some(id) => inventory::waits(app.db(), id).await?,
+        None => false,
     };
     if bytes.len() <= app.large() && !behind {
         return take(app, actor, place, name, bytes).await.map(|done| Taken::Now(Box::new(done)));

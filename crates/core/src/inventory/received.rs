@@ -32,6 +32,9 @@ pub struct Packed {
     body: Vec<u8>,
 }
 
+/// Characters of a file name that are kept.
+const NAME: usize = 200;
+
 /// Compresses a document. Takes its time: call it where blocking is allowed.
 ///
 /// # Errors
@@ -56,6 +59,7 @@ pub async fn receive(change: &mut Change<'_>, release: i64, name: &str, packed: 
     change.actor.need_in(Permission::SbomUpload, r.line)?;
     super::hold(change, release).await?;
     document::store(change, &packed.hash, packed.size, packed.body).await?;
+    let name: &str = name.char_indices().nth(NAME).map_or(name, |(end, _)| &name[..end]);
     let payload = Received { release, name: name.to_owned(), blob: packed.hash.clone() };
     let key = format!("sbom/{release}/{}", packed.hash);
     let new = New {

@@ -3,12 +3,15 @@
 //! The trail is a chain: each event's hash is SHA-256 over the previous hash and the event, so that an event changed,
 //! removed or put in later is found by [`verify`]. Events are only ever added.
 
+use std::time::Duration;
+
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::access::{Actor, Permission};
 use super::{jobs, sql};
@@ -21,7 +24,14 @@ pub struct Change<'a> {
     pub(crate) tx: DatabaseTransaction,
     events: Vec<Draft>,
     rings: bool,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
+
+/// SQLite has one writer. Those of this process wait here, in the order in which they came and without holding a
+/// connection that a reader could use.
+static WRITER: Mutex<()> = Mutex::const_new(());
+/// How long they wait, before they are told that the database is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Draft {
     action: &'static str,
@@ -66,8 +76,16 @@ impl<'a> Change<'a> {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let tx = db.begin_with_options(options).await.doing("beginning a transaction")?;
-        Ok(Change { actor, tx, events: Vec::new(), rings: false })
+        let what = "beginning a transaction";
+        let turn = match db.get_database_backend() {
+            DbBackend::Sqlite => {
+                let busy = |_| std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+                Some(tokio::time::timeout(PATIENCE, WRITER.lock()).await.map_err(busy).doing(what)?)
+            }
+            _ => None,
+        };
+        let tx = db.begin_with_options(options).await.doing(what)?;
+        Ok(Change { actor, tx, events: Vec::new(), rings: false, _turn: turn })
     }
 
     /// Notes what is changed; `before` and `after` are the states that the reader of the trail needs.

@@ -304,13 +304,13 @@ fn a_locked_database_file_is_waited_for_and_then_told_of() {
 fn a_full_disk_is_told_of_and_leaves_nothing_half_written() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let args = ["--large-upload", "400000"];
+    let args = ["--large-upload", "1000000"];
     let mut server = Server::start_with(&data, &args, Some(3 << 20));
     let key = server.key("manager");
     let api = Api(&server, &key);
     assert_eq!(api.upload("1", &sbom(5, "small")).status, 200);
-    let (first, second) = (sbom(3000, "first"), sbom(9000, "second"));
-    assert!(first.len() < 400_000 && second.len() > 400_000);
+    let (first, second) = (sbom(7000, "first"), sbom(11000, "second"));
+    assert!(first.len() < 1_000_000 && second.len() > 1_000_000);
     // one that is read at once
     let fields = [("line", "Pumps"), ("product", "Pump"), ("version", "2")];
     let refused = server.upload("/releases", None, &fields, &first);
@@ -344,6 +344,6 @@ fn a_full_disk_is_told_of_and_leaves_nothing_half_written() {
     server.again(&data, &args);
     let api = Api(&server, &key);
     let shown = api.ended(job);
-    assert_eq!((&shown["state"], &shown["result"]["components"]), (&json!("done"), &json!(9000)), "{shown}");
+    assert_eq!((&shown["state"], &shown["result"]["components"]), (&json!("done"), &json!(11000)), "{shown}");
     assert_eq!(trail(&server, "sbom.upload", release), 1);
 }
