@@ -35,12 +35,14 @@ struct Asked {
     state: Option<String>,
     kind: Option<String>,
     subject: Option<String>,
-    before: Option<i64>,
+    #[serde(default)]
+    sort: String,
+    from: Option<i64>,
     limit: Option<u64>,
 }
 
-/// Newest first; `state` is one of the five or `active` (waiting or running); `before` is the `next` of the page
-/// before.
+/// Newest first, or with `sort=oldest` oldest first; `state` is one of the five or `active` (waiting or running); `from`
+/// is the `next` of the page before.
 async fn list(
     State(app): State<App>,
     Client(who): Client,
@@ -62,10 +64,11 @@ async fn list(
         active,
         kind: some(asked.kind),
         subject: some(asked.subject),
+        oldest: asked.sort == "oldest",
         ids: None,
     };
     let most = asked.limit.unwrap_or(100).clamp(1, 1000);
-    Ok(Json(jobs::jobs(app.db(), &who.actor, &filter, asked.before, most).await?))
+    Ok(Json(jobs::jobs(app.db(), &who.actor, &filter, asked.from, most).await?))
 }
 
 async fn one(

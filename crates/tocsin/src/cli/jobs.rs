@@ -41,7 +41,7 @@ pub enum Verb {
         limit: u32,
         /// The next page: the number the page before ended with
         #[arg(long, value_name = "NUMBER")]
-        before: Option<i64>,
+        from: Option<i64>,
     },
     /// Everything of one job
     Show {
@@ -82,9 +82,9 @@ async fn work(global: &Global, args: &JobsArgs, out: &mut dyn Write) -> Result<(
     actor.name = "command line".to_owned();
     let json = args.format == DataFormat::Json;
     let written = match &args.verb {
-        Verb::List { state, kind, limit, before } => {
+        Verb::List { state, kind, limit, from } => {
             let filter = filter(state.as_deref(), kind.clone())?;
-            let page = jobs::jobs(&db, &actor, &filter, *before, u64::from(*limit)).await?;
+            let page = jobs::jobs(&db, &actor, &filter, *from, u64::from(*limit)).await?;
             if json { writeln!(out, "{}", json!(page)) } else { table(out, &page) }
         }
         Verb::Show { id } => {
@@ -133,7 +133,7 @@ fn table(out: &mut dyn Write, page: &jobs::Page) -> std::io::Result<()> {
         writeln!(out, "{:>8}  {state:<9}  {kind:<12}  {created}Z  {}{percent}", j.id, clip(&j.title, 60))?;
     }
     match page.next {
-        Some(next) => writeln!(out, "more: --before {next}"),
+        Some(next) => writeln!(out, "more: --from {next}"),
         None => Ok(()),
     }
 }

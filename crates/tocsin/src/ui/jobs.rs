@@ -54,8 +54,33 @@ fn kind(stored: &str) -> String {
 }
 
 struct Row {
-    job: Job,
     kind: String,
+    came: String,
+    job: Job,
+}
+
+impl Row {
+    fn new(job: Job) -> Row {
+        Row { kind: kind(&job.kind), came: came(&job), job }
+    }
+}
+
+/// What came of a job, in a line.
+fn came(job: &Job) -> String {
+    let result = job.result.as_ref();
+    let number = |name: &str| result.and_then(|r| r.get(name)).and_then(serde_json::Value::as_i64);
+    match (job.kind.as_str(), number("components"), number("releases")) {
+        ("sbom", Some(components), _) => {
+            let (new, closed) = (number("findings_new"), number("findings_closed"));
+            let (new, closed) = (new.unwrap_or_default(), closed.unwrap_or_default());
+            format!("{components} components; {new} findings new, {closed} closed")
+        }
+        ("rematch", _, Some(releases)) => {
+            let (new, closed) = (number("new").unwrap_or_default(), number("closed").unwrap_or_default());
+            format!("{releases} releases; {new} findings new, {closed} closed")
+        }
+        _ => String::new(),
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -64,7 +89,9 @@ struct Asked {
     state: String,
     #[serde(default)]
     kind: String,
-    before: Option<i64>,
+    #[serde(default)]
+    sort: String,
+    from: Option<i64>,
     #[serde(default)]
     done: String,
 }
@@ -75,13 +102,20 @@ impl Asked {
             state: jobs::State::parse(&self.state),
             active: self.state == "active",
             kind: Some(self.kind.clone()).filter(|k| !k.is_empty()),
+            oldest: self.sort == "oldest",
             ..Filter::default()
         }
     }
 
     /// The address of the same list.
     fn address(&self, page: &str) -> String {
-        format!("{page}?state={}&kind={}", encode(&self.state), encode(&self.kind))
+        self.sorted(page, &self.sort)
+    }
+
+    /// The same list in another order.
+    fn sorted(&self, page: &str, sort: &str) -> String {
+        let sort = if sort.is_empty() { String::new() } else { format!("&sort={}", encode(sort)) };
+        format!("{page}?state={}&kind={}{sort}", encode(&self.state), encode(&self.kind))
     }
 }
 
@@ -95,6 +129,7 @@ struct List {
     states: Vec<(&'static str, &'static str)>,
     asked: Asked,
     here: String,
+    turned: String,
     csv: String,
     schedules: Vec<(Schedule, String)>,
     may_manage: bool,
@@ -104,18 +139,19 @@ struct List {
 
 async fn page(app: &App, browser: &Browser, asked: Asked, wrong: String, wrong_at: String) -> Answer {
     let actor = browser.actor();
-    let found = jobs::jobs(app.db(), actor, &asked.filter(), asked.before, ROWS).await?;
+    let found = jobs::jobs(app.db(), actor, &asked.filter(), asked.from, ROWS).await?;
     let everywhere = actor.lines(Permission::JobRead) == Lines::All;
     let listed = if everywhere { schedule::schedules(app.db(), actor).await? } else { Vec::new() };
     let mut states = vec![("", "all states"), ("active", "waiting or running")];
     states.extend(STATES.map(|s| (s.name(), s.name())));
     show(&List {
         page: Page::new(browser, "/jobs", "Jobs"),
-        rows: found.jobs.into_iter().map(|job| Row { kind: kind(&job.kind), job }).collect(),
+        rows: found.jobs.into_iter().map(Row::new).collect(),
         next: found.next,
         kinds: worker::names(),
         states,
         here: asked.address("/jobs"),
+        turned: asked.sorted("/jobs", if asked.sort == "oldest" { "" } else { "oldest" }),
         csv: asked.address("/jobs.csv"),
         schedules: listed.into_iter().map(|s| (s.clone(), kind(&s.kind))).collect(),
         may_manage: actor.may(Permission::JobManage),

@@ -130,7 +130,7 @@ fn a_large_upload_is_kept_and_read_by_a_job() {
     assert_eq!(csv.lines().count(), 3, "{csv}");
     // keyset pages
     let first = api.get("/api/v2/jobs?limit=1");
-    let second = api.get(&format!("/api/v2/jobs?limit=1&before={}", first["next"]));
+    let second = api.get(&format!("/api/v2/jobs?limit=1&from={}", first["next"]));
     assert_ne!(first["jobs"][0]["id"], second["jobs"][0]["id"]);
     assert_eq!(api.send("GET", "/api/v2/jobs?state=lost").status, 400);
     // the command line sees the same, while the server runs

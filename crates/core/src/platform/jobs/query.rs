@@ -20,16 +20,18 @@ pub struct Filter {
     pub kind: Option<String>,
     /// About this (`release/17`).
     pub subject: Option<String>,
+    /// Oldest first.
+    pub oldest: bool,
     /// Of these ids.
     pub ids: Option<Vec<i64>>,
 }
 
-/// Some jobs, newest first.
+/// Some jobs, in the order that was asked for.
 #[derive(Debug, Clone, Serialize)]
 pub struct Page {
     /// The jobs.
     pub jobs: Vec<Job>,
-    /// `before` of the next page, where there is one.
+    /// `from` of the next page, where there is one.
     pub next: Option<i64>,
 }
 
@@ -58,7 +60,7 @@ pub(super) fn scope(
     })
 }
 
-/// Jobs that the actor may see, newest first, with ids below `before`.
+/// Jobs that the actor may see, newest first unless told otherwise, beyond the id `from`.
 ///
 /// # Errors
 /// Denied; the database does not answer.
@@ -66,10 +68,11 @@ pub async fn jobs(
     db: &DatabaseConnection,
     actor: &Actor,
     filter: &Filter,
-    before: Option<i64>,
+    from: Option<i64>,
     most: u64,
 ) -> Result<Page> {
-    let mut values: Vec<Value> = vec![before.unwrap_or(i64::MAX).into(), (most as i64 + 1).into()];
+    let (beyond, order, start) = if filter.oldest { (">", "ASC", 0) } else { ("<", "DESC", i64::MAX) };
+    let mut values: Vec<Value> = vec![from.unwrap_or(start).into(), (most as i64 + 1).into()];
     let mut wanted = String::new();
     for (column, value) in [
         ("state", filter.state.map(|s| s.name().to_owned())),
@@ -89,7 +92,8 @@ pub async fn jobs(
         wanted.push_str(&format!(" AND id IN {}", sql::numbers(db, values.len())));
     }
     let scope = scope(db, actor, Permission::JobRead, &mut values)?;
-    let select = format!("SELECT {COLUMNS} FROM job WHERE id < $1{wanted}{scope} ORDER BY id DESC LIMIT $2");
+    let select =
+        format!("SELECT {COLUMNS} FROM job WHERE id {beyond} $1{wanted}{scope} ORDER BY id {order} LIMIT $2");
     let rows = sql::raw(db, "listing jobs", &select, values).await?;
     let mut jobs = sql::read(&rows, "listing jobs", read)?;
     let more = jobs.len() as u64 > most;

@@ -256,6 +256,9 @@ fn who_sees_and_changes_what() {
         assert_eq!(page.next, Some(whole));
         let page = jobs(db, &anna, &Filter::default(), page.next, 2).await.unwrap();
         assert_eq!((page.jobs[0].id, page.next), (mine, None));
+        let oldest = Filter { oldest: true, ..Filter::default() };
+        let page = jobs(db, &anna, &oldest, Some(mine), 1).await.unwrap();
+        assert_eq!((page.jobs[0].id, page.next), (whole, Some(whole)));
         let cancelled = Filter { state: Some(State::Cancelled), ..Filter::default() };
         assert_eq!(jobs(db, &anna, &cancelled, None, 9).await.unwrap().jobs.len(), 1);
         let live = Filter { active: true, kind: Some("count".to_owned()), ..Filter::default() };
