@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a build helper talks to the person who runs it")]
 
 mod browser;
+mod demo;
 mod postgres;
 mod python;
 
@@ -13,7 +14,8 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask test              format, lints, licences and all tests
 cargo xtask pages             the pages in a browser (part of test)
-cargo xtask demo              the main job on the built-in demo data
+cargo xtask demo              the web application with the workspace of an invented maker
+cargo xtask demo scan         the main job on the command line, on the built-in demo data
 cargo xtask bench NAME        match | index | import | sbom: figures as JSON lines
 ";
 
@@ -34,7 +36,8 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some("test") => test(),
         Some("pages") => pages(),
-        Some("demo") => demo(),
+        Some("demo") if args.get(1).is_some_and(|a| a == "scan") => demo::scan(),
+        Some("demo") => demo::serve(),
         Some("bench") => bench(&args[1..]),
         _ => {
             print!("{USAGE}");
@@ -130,31 +133,6 @@ fn pages() -> Outcome {
             Ok(())
         }
     }
-}
-
-/// Scans the demo product against the demo intelligence, in a scratch folder.
-fn demo() -> Outcome {
-    prepare()?;
-    cargo(&["build", "--release", "--locked", "-p", "tocsin"])?;
-    let scratch = std::env::temp_dir().join(format!("tocsin-demo-{}", std::process::id()));
-    let tocsin = target().join("release/tocsin");
-    let data = scratch.join("data");
-    let outcome = run(Command::new(&tocsin)
-        .arg("--data-dir")
-        .arg(&data)
-        .args(["db", "import"])
-        .arg(root().join("demo/intelligence")))
-    .and_then(|()| {
-        println!();
-        run(Command::new(&tocsin)
-            .arg("--data-dir")
-            .arg(&data)
-            .arg("scan")
-            .arg(root().join("demo/infusion-pump-3.2.cdx.json")))
-    });
-    // the folder is ours alone; what cannot be removed is left for the system to clean
-    let _ = std::fs::remove_dir_all(&scratch);
-    outcome
 }
 
 /// The folder that cargo builds into.
