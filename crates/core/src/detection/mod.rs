@@ -17,10 +17,12 @@ use crate::platform::{bulk, sql};
 mod decide;
 mod ground;
 mod query;
+mod today;
 
 pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
 pub use ground::{Ground, grounds, remark, withdraw};
 pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
+pub use today::{Arrival, Urgent, arrivals, urgent};
 
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];

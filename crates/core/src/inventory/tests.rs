@@ -161,6 +161,37 @@ fn an_upload_becomes_findings_that_are_decided_and_closed() {
 }
 
 #[test]
+fn what_waits_is_told_by_vulnerability_with_its_releases_and_units() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0"), &osv("CVE-2025-2", "right", "3.0.0")]);
+        for (version, parts, units) in
+            [("1.0", &[("left", "1.0.0"), ("right", "2.0.0")][..], 40), ("1.1", &[("left", "1.5.0")][..], 2)]
+        {
+            let release = pump(db, &actor, version).await;
+            upload(db, &actor, release, &read(sbom(parts), &ix)).await.unwrap();
+            let mut change = Change::begin(db, &actor).await.unwrap();
+            let there = Deployment { customer: "Ward".to_owned(), region: String::new(), units };
+            deploy(&mut change, release, &[there]).await.unwrap();
+            change.commit().await.unwrap();
+        }
+        let told = |list: Vec<detection::Urgent>| -> Vec<(String, i64, i64)> {
+            list.into_iter().map(|u| (u.vulnerability, u.releases, u.units)).collect()
+        };
+        let waiting = detection::urgent(db, &actor, 10).await.unwrap();
+        assert_eq!((waiting[0].severity, waiting[0].since.as_str()), ("critical", NOW));
+        let both = [("CVE-2025-1".to_owned(), 2, 42), ("CVE-2025-2".to_owned(), 1, 40)];
+        assert_eq!(told(waiting), both);
+        assert_eq!(told(detection::urgent(db, &actor, 1).await.unwrap()), both[..1]);
+        let came = detection::arrivals(db, &actor, 5).await.unwrap();
+        assert_eq!(
+            came.iter().map(|a| (a.version.as_str(), a.added)).collect::<Vec<_>>(),
+            [("1.1", 1), ("1.0", 2)]
+        );
+    });
+}
+
+#[test]
 fn a_role_in_one_line_sees_and_changes_nothing_of_another() {
     each(async |db| {
         let actor = anna(db).await;

@@ -59,3 +59,18 @@ pub fn severity(n: &i64, _: &dyn Values) -> Written {
 pub fn address(text: impl std::fmt::Display, _: &dyn Values) -> Written {
     Ok(super::encode(&text.to_string()))
 }
+
+/// A whole number in groups of three: 291,479.
+#[askama::filter_fn]
+pub fn grouped(n: impl std::fmt::Display, _: &dyn Values) -> Written {
+    let digits = n.to_string();
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |d| ("-", d));
+    let mut out = sign.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    Ok(out)
+}

@@ -1,5 +1,6 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
+mod chart;
 mod deployments;
 mod filters;
 mod findings;
