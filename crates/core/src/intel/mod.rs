@@ -9,6 +9,7 @@ use crate::error::{Doing, Error, Result};
 use crate::platform::db::{self, Place};
 
 mod catalogue;
+mod changes;
 mod facts;
 mod import;
 mod index;
@@ -26,6 +27,9 @@ mod tests;
 pub mod types;
 mod vex;
 
+pub use changes::{Changes, changes, prune};
+#[cfg(test)]
+pub(crate) use changes::{note, restated};
 pub use index::Opened;
 pub use types::*;
 

@@ -68,7 +68,7 @@ impl VexDocument {
     }
 }
 
-fn to_json(s: &VexStatement) -> String {
+pub(crate) fn to_json(s: &VexStatement) -> String {
     let product = |p: &VexProduct| StoredProduct {
         identifiers: p.identifiers.clone(),
         subcomponents: p.subcomponents.clone(),

@@ -25,11 +25,13 @@ mod used;
 pub use amend::{Amend, amend, tags};
 pub use compare::{Changed, Comparison, Piece, compare};
 pub use deployments::{Deployment, deploy, deployments};
+pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
 pub use licences::{Licence, licences};
 pub use part::{Part, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
-pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, upload};
+pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, prepare_with, upload};
+pub(crate) use upload::{identity, kind_named, options, place};
 pub use used::{Use, where_used};
 
 /// A product line with how much is in it.

@@ -3,12 +3,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use sea_orm::{DatabaseConnection, Value};
 use serde::Serialize;
 use tocsin_engine::index::Index;
 use tocsin_engine::matching::{self, Options, Report};
-use tocsin_model::bom::{Bom, Component, License};
+use tocsin_model::bom::{Bom, Component, ComponentKind, License};
 use tocsin_model::finding::Confidence;
 use tocsin_model::vex::VexStatement;
 
@@ -16,6 +17,7 @@ use super::document::{self, Difference, Document};
 use super::{Release, component_ids, plain, release_of};
 use crate::detection;
 use crate::error::{Error, Result};
+use crate::intel::Opened;
 use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
@@ -32,6 +34,8 @@ pub struct Prepared {
     placed: Vec<Placed>,
     /// For each component of the document its number in `placed`.
     of: Vec<usize>,
+    /// What it was matched with.
+    opened: Option<Arc<Opened>>,
 }
 
 /// One distinct component of a document.
@@ -79,19 +83,34 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let report = rematch(index, &bom, vex)?;
     let (placed, of) = place(&bom);
-    Ok(Prepared { bom, report, bytes, name: name.to_owned(), placed, of })
+    Ok(Prepared { bom, report, bytes, name: name.to_owned(), placed, of, opened: None })
+}
+
+/// As [`prepare`], with the index of this moment; findings are known to be of its edition then.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_with(name: &str, bytes: Vec<u8>, bom: Bom, opened: Option<Arc<Opened>>) -> Result<Prepared> {
+    let (index, vex) = opened.as_deref().map_or((None, &[][..]), |o| (Some(&o.index), &o.vex[..]));
+    Ok(Prepared { opened: opened.clone(), ..prepare(name, bytes, bom, index, vex)? })
 }
 
 /// Matches a document; what is only guessed is kept apart by its confidence.
 pub(crate) fn rematch(index: Option<&Index>, bom: &Bom, vex: &[VexStatement]) -> Result<Report> {
-    let options = Options { min_confidence: Confidence::Inferred, explain: false };
+    let options = options();
     index.map_or(Ok(Report::default()), |index| {
         matching::scan(index, bom, vex, &options)
             .map_err(|e| Error::Internal { doing: "matching".to_owned(), cause: Box::new(e) })
     })
 }
 
-fn identity(c: &Component) -> String {
+/// How releases are matched: guesses too, and nothing that was dismissed.
+pub(crate) fn options() -> Options {
+    Options { min_confidence: Confidence::Inferred, explain: false }
+}
+
+/// What identifies a component in `component.hash`.
+pub(crate) fn identity(c: &Component) -> String {
     let mut cpes: Vec<String> = c.cpes.iter().map(ToString::to_string).collect();
     cpes.sort();
     let mut text = String::new();
@@ -109,8 +128,12 @@ fn identity(c: &Component) -> String {
 }
 
 fn kind(c: &Component) -> &'static str {
-    use tocsin_model::bom::ComponentKind as K;
-    match c.kind {
+    kind_word(c.kind)
+}
+
+fn kind_word(kind: ComponentKind) -> &'static str {
+    use ComponentKind as K;
+    match kind {
         K::Application => "application",
         K::Framework => "framework",
         K::Library => "library",
@@ -191,6 +214,7 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
     change.actor.need_in(Permission::SbomUpload, release.line)?;
     super::hold(change, release.id).await?;
     let ids = components(change, p).await?;
+    name_families(change, p, &ids).await?;
     let before = document::content(change, release.id).await?;
     let after: Vec<i64> = p.placed.iter().filter_map(|c| ids.get(&c.hash).copied()).collect();
     let difference = document::difference(change, &before, &after).await?;
@@ -219,10 +243,11 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
         p.of.iter()
             .map(|at| p.placed.get(*at).and_then(|c| ids.get(&c.hash)).copied().unwrap_or(0))
             .collect();
-    let findings = detection::apply(change, &release, &p.report, &numbers, &difference).await?;
-    let update = "UPDATE release SET components = $2 WHERE id = $1";
-    let count = p.placed.len() as i64;
-    sql::run(&change.tx, "counting components", update, vec![release.id.into(), count.into()]).await?;
+    let opened = p.opened.as_deref();
+    let findings = detection::apply(change, &release, &p.report, &numbers, &difference, opened).await?;
+    let update = "UPDATE release SET components = $2, told = $3 WHERE id = $1";
+    let values = vec![release.id.into(), (p.placed.len() as i64).into(), i64::from(told(&p.bom)).into()];
+    sql::run(&change.tx, "counting components", update, values).await?;
     Ok(Uploaded {
         release: release.id,
         document,
@@ -234,18 +259,28 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
     })
 }
 
+/// Whether a document says more of its components' findings than what is kept of each: it has to be asked itself.
+fn told(bom: &Bom) -> bool {
+    let systems = bom.components.iter().filter(|c| c.kind == ComponentKind::OperatingSystem).count();
+    !bom.vex.is_empty() || systems > 1 || bom.components.iter().any(|c| !c.resolves.is_empty())
+}
+
 /// Makes the components that are not known yet; ids of all by hash.
 async fn components(change: &Change<'_>, p: &Prepared) -> Result<HashMap<String, i64>> {
+    let what = "making components";
     let hashes: Vec<String> = p.placed.iter().map(|c| c.hash.clone()).collect();
     let known = component_ids(&change.tx, &hashes).await?;
     // In one order whoever writes: of two uploads with new components in common one waits, never each for the other.
     let mut new: Vec<&Placed> = p.placed.iter().filter(|c| !known.contains_key(&c.hash)).collect();
     new.sort_unstable_by(|a, b| a.hash.cmp(&b.hash));
-    let rows: Vec<[Value; 9]> = new
+    let mut families: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+    let rows: Vec<[Value; 10]> = new
         .into_iter()
         .filter_map(|c| Some((c, p.bom.components.get(c.first)?)))
         .map(|(placed, c)| {
             let cpes: Vec<String> = c.cpes.iter().map(ToString::to_string).collect();
+            let (family, keys) = family(c);
+            families.insert(family, keys);
             [
                 placed.hash.clone().into(),
                 kind(c).into(),
@@ -256,15 +291,72 @@ async fn components(change: &Change<'_>, p: &Prepared) -> Result<HashMap<String,
                 serde_json::to_string(&cpes).unwrap_or_default().into(),
                 sql::text(c.supplier.as_deref().unwrap_or("")),
                 sql::text(&plain(&c.name)),
+                family.into(),
             ]
         })
         .collect();
     if rows.is_empty() {
         return Ok(known);
     }
-    let head = "INSERT INTO component (hash, kind, grp, name, version, purl, cpes, supplier, plain)";
-    bulk::insert(&change.tx, "making components", head, "ON CONFLICT (hash) DO NOTHING", rows).await?;
+    let head = "INSERT INTO component (hash, kind, grp, name, version, purl, cpes, supplier, plain, family)";
+    bulk::insert(&change.tx, what, head, "ON CONFLICT (hash) DO NOTHING", rows).await?;
+    keep_families(change, families).await?;
     component_ids(&change.tx, &hashes).await
+}
+
+/// The set of keys under which rules for a component are looked up, and the number that stands for it.
+fn family(c: &Component) -> (i64, Vec<u64>) {
+    let keys = matching::keys(c);
+    let bytes: Vec<u8> = keys.iter().flat_map(|k| k.to_le_bytes()).collect();
+    // 0 says that the family is not known yet
+    (xxhash_rust::xxh3::xxh3_64(&bytes) as i64 | 1, keys)
+}
+
+/// Stores the keys of families that are not known yet.
+async fn keep_families(change: &Change<'_>, mut families: BTreeMap<i64, Vec<u64>>) -> Result<()> {
+    let what = "making components";
+    let ids: Vec<i64> = families.keys().copied().collect();
+    for chunk in ids.chunks(20_000) {
+        let list = sql::numbers(&change.tx, 1);
+        let select = format!("SELECT DISTINCT family FROM family_key WHERE family IN {list}");
+        let known: Vec<(i64,)> = sql::rows(&change.tx, what, &select, vec![sql::list(chunk)]).await?;
+        known.iter().for_each(|(family,)| drop(families.remove(family)));
+    }
+    let rows = families
+        .iter()
+        .flat_map(|(family, keys)| keys.iter().map(|key| [Value::from(*key as i64), (*family).into()]))
+        .collect();
+    let head = "INSERT INTO family_key (key, family)";
+    bulk::insert(&change.tx, what, head, "ON CONFLICT DO NOTHING", rows).await?;
+    Ok(())
+}
+
+/// Gives the components of a document that were stored without a family theirs.
+async fn name_families(change: &Change<'_>, p: &Prepared, ids: &HashMap<String, i64>) -> Result<()> {
+    let what = "naming families of components";
+    let all: Vec<i64> = ids.values().copied().collect();
+    let mut nameless: HashSet<i64> = HashSet::new();
+    for chunk in all.chunks(20_000) {
+        let list = sql::numbers(&change.tx, 1);
+        let select = format!("SELECT id FROM component WHERE family = 0 AND id IN {list}");
+        let rows: Vec<(i64,)> = sql::rows(&change.tx, what, &select, vec![sql::list(chunk)]).await?;
+        nameless.extend(rows.into_iter().map(|r| r.0));
+    }
+    let (mut families, mut pairs) = (BTreeMap::new(), Vec::new());
+    for placed in p.placed.iter().filter(|_| !nameless.is_empty()) {
+        let id = ids.get(&placed.hash).filter(|id| nameless.contains(id));
+        if let (Some(id), Some(c)) = (id, p.bom.components.get(placed.first)) {
+            let (family, keys) = family(c);
+            families.insert(family, keys);
+            pairs.push((*id, family));
+        }
+    }
+    for chunk in pairs.chunks(20_000) {
+        let list = sql::pairs(&change.tx, 1);
+        let update = format!("UPDATE component SET family = p.b FROM {list} p WHERE component.id = p.a");
+        sql::run(&change.tx, what, &update, vec![sql::list(chunk)]).await?;
+    }
+    keep_families(change, families).await
 }
 
 fn licence(l: &License) -> &str {
@@ -323,4 +415,25 @@ async fn occurrences(
     let rows = edges.into_iter().map(|(from, to)| [release.into(), from.into(), to.into()]).collect();
     bulk::insert(&change.tx, what, "INSERT INTO edge (release, parent, child)", "", rows).await?;
     Ok(())
+}
+
+/// The kind of a component as it is stored.
+pub(crate) fn kind_named(name: &str) -> Option<ComponentKind> {
+    use ComponentKind as K;
+    const ALL: [ComponentKind; 13] = [
+        K::Application,
+        K::Framework,
+        K::Library,
+        K::Container,
+        K::Platform,
+        K::OperatingSystem,
+        K::Device,
+        K::DeviceDriver,
+        K::Firmware,
+        K::File,
+        K::MachineLearningModel,
+        K::Data,
+        K::CryptographicAsset,
+    ];
+    ALL.into_iter().find(|k| kind_word(*k) == name)
 }

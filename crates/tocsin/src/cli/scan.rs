@@ -165,7 +165,7 @@ fn match_all(
     input: &mut target::Input,
     statements: &[VexStatement],
 ) -> Result<Vec<Vec<Finding>>, Error> {
-    let Some(Opened { index, vex: mut stored }) = opened else {
+    let Some(Opened { index, vex: mut stored, .. }) = opened else {
         say(
             "notice: no vulnerability intelligence was imported yet, so nothing can be found; import some: tocsin db import PATH",
         );

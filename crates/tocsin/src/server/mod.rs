@@ -116,7 +116,10 @@ impl App {
     /// It cannot be built or opened.
     pub async fn load_index(&self) -> Result<(), Error> {
         let (dir, place) = (self.0.data_dir.clone(), self.0.place.clone());
-        let opened = tokio::task::spawn_blocking(move || Store::open_at(&dir, place)?.open_index());
+        let opened = tokio::task::spawn_blocking(move || match Opened::at(&dir) {
+            Some(opened) => Ok(opened),
+            None => Store::open_at(&dir, place)?.open_index(),
+        });
         let index = opened.await.map_err(|e| Error::io("opening the index", std::io::Error::other(e)))??;
         *self.0.index.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(index));
         Ok(())

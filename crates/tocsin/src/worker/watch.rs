@@ -24,6 +24,10 @@ pub(super) async fn intelligence(app: App, data_dir: PathBuf) {
                 // the next look tries again
                 Err(e) => say(&format!("error: taking changed intelligence: {e}")),
             }
+        } else if let Some(index) = &current
+            && let Err(e) = mend(&app, index).await
+        {
+            say(&format!("error: looking for releases that are not up to date: {e}"));
         }
         tokio::time::sleep(EVERY).await;
     }
@@ -35,6 +39,14 @@ async fn take(app: &App, changed: bool, index: &str) -> Result<(), Error> {
         app.load_index().await?;
     }
     rematch::ask(app, changed, index).await
+}
+
+/// Asks for what a document that came between two indexes, or another program, left behind.
+async fn mend(app: &App, index: &str) -> Result<(), Error> {
+    if crate::rematch::is_due(app).await? {
+        rematch::ask(app, true, index).await?;
+    }
+    Ok(())
 }
 
 fn manifest(data_dir: &Path) -> Option<String> {

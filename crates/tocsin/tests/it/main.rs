@@ -19,6 +19,7 @@ mod jobs;
 mod matching;
 mod output;
 mod parity;
+mod rematch;
 mod scan;
 mod serve;
 mod show;

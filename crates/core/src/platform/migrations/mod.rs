@@ -10,6 +10,7 @@ mod m0010_platform;
 mod m0011_inventory;
 mod m0012_remarks;
 mod m0020_jobs;
+mod m0021_fanout;
 
 /// All migrations.
 pub struct Migrator;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_inventory::Migration),
             Box::new(m0012_remarks::Migration),
             Box::new(m0020_jobs::Migration),
+            Box::new(m0021_fanout::Migration),
         ]
     }
 }
