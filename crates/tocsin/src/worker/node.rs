@@ -61,7 +61,12 @@ mod tests {
         let name = first.name().to_owned();
         assert_ne!(Node::of(dir.path()).name(), name, "two at once are two");
         drop(first);
-        assert_eq!(Node::of(dir.path()).name(), name);
+        // a program that another test starts at this moment may hold the lock's descriptor for an instant
+        let again = (0..100).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            Node::of(dir.path()).name() == name
+        });
+        assert!(again, "the folder's name is kept");
         std::fs::write(dir.path().join("node"), "no name at all").unwrap();
         let renamed = Node::of(dir.path()).name().to_owned();
         assert_eq!(Node::of(dir.path()).name(), renamed);
