@@ -36,6 +36,9 @@ pub enum Error {
     /// A document cannot be used; the diagnostics say why.
     #[error("the document cannot be used: {}", .0.first().map_or(String::new(), ToString::to_string))]
     Refused(Vec<Diagnostic>),
+    /// An upload moves far more of a release than usual, and was not confirmed.
+    #[error("the upload is unusual: {}", .0.reasons.join("; "))]
+    Unusual(Box<crate::inventory::Unusual>),
     /// Another process holds what is needed.
     #[error("{0}")]
     Conflict(String),

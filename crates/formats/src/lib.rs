@@ -20,4 +20,5 @@ pub mod osv;
 pub mod rustsec;
 pub mod sbom;
 pub mod spdx;
+pub mod vex;
 mod xml;

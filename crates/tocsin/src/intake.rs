@@ -1,6 +1,6 @@
 //! An SBOM that comes in, by page or API: read and matched off the network threads, then put in place.
 
-use tocsin_core::inventory::{self, Prepared, Uploaded};
+use tocsin_core::inventory::{self, Prepared, Unusual, Uploaded};
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::change::Change;
 use tocsin_core::{Error, Result};
@@ -55,6 +55,25 @@ impl Taken {
 /// # Errors
 /// As [`take`]; for a large document nothing is said of what is in it.
 pub async fn receive(app: &App, actor: &Actor, place: Place, name: String, bytes: Vec<u8>) -> Result<Taken> {
+    receive_confirmed(app, actor, place, name, bytes, None).await
+}
+
+/// As [`receive`], with the answer to the question whether an unusual upload is meant, which is read at once.
+///
+/// # Errors
+/// As [`take_confirmed`].
+pub async fn receive_confirmed(
+    app: &App,
+    actor: &Actor,
+    place: Place,
+    name: String,
+    bytes: Vec<u8>,
+    confirm: Option<String>,
+) -> Result<Taken> {
+    if confirm.is_some() {
+        let done = take_confirmed(app, actor, place, name, bytes, confirm).await?;
+        return Ok(Taken::Now(Box::new(done)));
+    }
     let release = match &place {
         Place::Release(id) => Some(*id),
         Place::Named { product, version, .. } => {
@@ -120,13 +139,48 @@ async fn placed(change: &mut Change<'_>, place: Place) -> Result<i64> {
 /// As [`inventory::prepare`] and [`inventory::upload`]. Nothing is changed then: no release is made for a document
 /// that cannot be read.
 pub async fn take(app: &App, actor: &Actor, place: Place, name: String, bytes: Vec<u8>) -> Result<Uploaded> {
+    take_confirmed(app, actor, place, name, bytes, None).await
+}
+
+/// As [`take`], with the answer to the question whether an unusual upload is meant. One that is unusual and was not
+/// confirmed is kept until somebody says a word.
+///
+/// # Errors
+/// As [`take`]; [`Error::Unusual`].
+pub async fn take_confirmed(
+    app: &App,
+    actor: &Actor,
+    place: Place,
+    name: String,
+    bytes: Vec<u8>,
+    confirm: Option<String>,
+) -> Result<Uploaded> {
     let _turn = app.turn().await;
-    let prepared = prepare(app, name, bytes).await?;
+    let prepared = prepare(app, name, bytes).await?.confirmed(confirm);
     let mut change = Change::begin(app.db(), actor).await?;
     let release = placed(&mut change, place).await?;
-    let done = inventory::apply(&mut change, release, &prepared).await?;
-    change.commit().await?;
-    Ok(done)
+    match inventory::apply(&mut change, release, &prepared).await {
+        Ok(done) => {
+            change.commit().await?;
+            Ok(done)
+        }
+        Err(Error::Unusual(question)) => {
+            drop(change);
+            hold(app, actor, &prepared, &question).await?;
+            Err(Error::Unusual(question))
+        }
+        Err(e) => Err(e),
+    }
+}
+
+/// Keeps an unusual upload until somebody says a word.
+///
+/// # Errors
+/// As [`inventory::hold_upload`].
+pub async fn hold(app: &App, actor: &Actor, prepared: &Prepared, question: &Unusual) -> Result<()> {
+    let mut change = Change::begin(app.db(), actor).await?;
+    inventory::hold_upload(&mut change, prepared, question).await?;
+    change.commit().await
 }
 
 /// The one document of an upload.

@@ -15,7 +15,7 @@ use tocsin_model::cpe::Cpe;
 use tocsin_model::purl::Purl;
 
 use super::renew::{self, Found, Key};
-use super::{Outcome, decide, of_present};
+use super::{Outcome, carry, of_present};
 use crate::error::{Error, Result};
 use crate::intel::{self, Changes, Opened};
 use crate::inventory;
@@ -291,7 +291,7 @@ pub(super) async fn write(
         of_present(Some(opened), Some(&work.changes), &key.2, settled, false)
     };
     let (outcome, touched) = renew::bring(change, &stored, &found, &why).await?;
-    carry(change, &results).await?;
+    follow(change, &results).await?;
     renew::count(change, &touched.into_iter().collect::<Vec<_>>()).await?;
     let update = format!(
         "UPDATE release SET generation = $2, matched = $3 WHERE id IN {}",
@@ -305,7 +305,7 @@ pub(super) async fn write(
 }
 
 /// Puts standing decisions to new findings, where there are decisions on their vulnerabilities.
-async fn carry(change: &mut Change<'_>, results: &[&(i64, Findings)]) -> Result<()> {
+async fn follow(change: &Change<'_>, results: &[&(i64, Findings)]) -> Result<()> {
     let what = "carrying decisions over";
     let mut by_id: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     for (release, found) in results {
@@ -314,7 +314,7 @@ async fn carry(change: &mut Change<'_>, results: &[&(i64, Findings)]) -> Result<
         }
     }
     let ids: Vec<&str> = by_id.keys().copied().collect();
-    let mut releases = BTreeSet::new();
+    let mut releases: BTreeSet<i64> = BTreeSet::new();
     for chunk in ids.chunks(20_000) {
         let select = format!(
             "SELECT DISTINCT vulnerability FROM decision WHERE workspace = $1 AND ended IS NULL \
@@ -325,10 +325,7 @@ async fn carry(change: &mut Change<'_>, results: &[&(i64, Findings)]) -> Result<
         let decided: Vec<(String,)> = sql::rows(&change.tx, what, &select, values).await?;
         releases.extend(decided.iter().filter_map(|(id,)| by_id.get(id.as_str())).flatten());
     }
-    for release in releases {
-        let release = inventory::release_of(&change.tx, change.actor, release).await?;
-        decide::carry(change, &release).await?;
-        renew::count(change, &[release.id]).await?;
-    }
-    Ok(())
+    let releases: Vec<i64> = releases.into_iter().collect();
+    carry::follow(change, &releases).await?;
+    renew::count(change, &releases).await
 }

@@ -13,22 +13,42 @@ use crate::inventory::{Difference, How, Release};
 use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
 
+mod approve;
+mod carry;
 mod decide;
+mod decisions;
 mod exploitation;
 mod fanout;
 mod ground;
+mod own;
 mod query;
 mod rematch;
 mod renew;
+#[cfg(test)]
+mod tests;
+mod thing;
 mod today;
+mod vex;
 
-pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
+pub use approve::{approve, reject, withdraw_decision};
+pub use carry::expire;
+pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, decide, decide_all};
+pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
 pub use fanout::{Behind, behind};
 pub use ground::{Ground, grounds, remark, withdraw};
+pub use own::{Ownership, own, owners};
 pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
 pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
+pub use vex::{
+    Imported, Outcome as VexOutcome, Place, Publisher, export, import, publisher, vex_import, vex_imports,
+};
+
+/// The package URL by which VEX documents name a release: of the type `generic`, by its product's name and version.
+pub fn product_purl(product: &str, version: &str) -> String {
+    vex::generic("", product, version)
+}
 
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];
@@ -154,7 +174,7 @@ pub(crate) async fn apply(
     };
     let all: Vec<(i64, i64, &Found)> = found.iter().map(|(c, f)| (release.id, *c, f)).collect();
     let (outcome, _) = renew::bring(change, &stored, &all, &why).await?;
-    decide::carry(change, release).await?;
+    carry::follow(change, &[release.id]).await?;
     count(change, release.id).await?;
     let update = "UPDATE release SET matched = $2, generation = $3, matchings = matchings + 1 WHERE id = $1";
     let generation = opened.map_or(0, |o| o.generation);
@@ -203,6 +223,11 @@ async fn note(change: &Change<'_>, events: Vec<(i64, &'static str, String)>) -> 
     let head = "INSERT INTO finding_event (finding, n, at, actor, what, detail)";
     bulk::insert(&change.tx, what, head, "", rows).await?;
     Ok(())
+}
+
+/// Counts the open findings of releases anew after decisions.
+async fn recount(change: &Change<'_>, releases: &[i64]) -> Result<()> {
+    if releases.is_empty() { Ok(()) } else { renew::count(change, releases).await }
 }
 
 /// Counts a release's open findings anew.

@@ -85,6 +85,18 @@ pub struct Finding {
     pub reason: String,
     /// Place in the order of urgency.
     pub rank: i64,
+    /// The decision in force ([`super::decision`]).
+    pub decision: Option<i64>,
+    /// A decision that waits for approval.
+    pub proposal: Option<i64>,
+    /// Why a decision holds no longer, in words, or empty.
+    pub lapsed: String,
+    /// Who looks after it: a person.
+    pub owner: Option<i64>,
+    /// Their name, or empty.
+    pub owner_name: String,
+    /// Day by which it is to be done.
+    pub due: Option<String>,
 }
 
 /// A page of findings.
@@ -103,7 +115,8 @@ pub struct Story {
     pub at: String,
     /// Who.
     pub actor: String,
-    /// `closed`, `reopened`, `updated`, `decided`, `lapsed`, `withdrawn`, `remarked`.
+    /// `closed`, `reopened`, `updated`, `proposed`, `decided`, `turned-down`, `lapsed`, `expired`, `withdrawn`,
+    /// `let-go`, `owned`, `remarked`.
     pub what: String,
     /// In words.
     pub detail: String,
@@ -120,9 +133,10 @@ pub struct Counts {
 
 const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
                        f.vulnerability, f.title, f.verdict, f.confidence, f.severity, f.score, f.epss, f.kev, \
-                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line";
+                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line, \
+                       f.decision, f.proposal, f.lapsed, f.owner, COALESCE(w.name, ''), f.due";
 const TABLES: &str = "FROM finding f JOIN release r ON r.id = f.release JOIN product p ON p.id = r.product \
-                      JOIN component c ON c.id = f.component";
+                      JOIN component c ON c.id = f.component LEFT JOIN person w ON w.id = f.owner";
 
 fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
     let number = |n: usize| row.try_get_by_index::<i64>(n);
@@ -157,6 +171,12 @@ fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
         reason: text(23)?,
         rank: number(24)?,
         line: number(25)?,
+        decision: row.try_get_by_index(26)?,
+        proposal: row.try_get_by_index(27)?,
+        lapsed: text(28)?,
+        owner: row.try_get_by_index(29)?,
+        owner_name: text(30)?,
+        due: row.try_get_by_index(31)?,
     })
 }
 
@@ -239,7 +259,7 @@ pub async fn finding(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<
     let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
     let select = format!("SELECT {COLUMNS}, f.evidence {TABLES} WHERE f.workspace = $1 AND f.id = $2{scope}");
     let rows = sql::raw(db, "reading a finding", &select, values).await?;
-    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(26)?));
+    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(32)?));
     let found = sql::read(&rows, "reading a finding", both)?;
     let (finding, evidence) =
         found.into_iter().next().ok_or_else(|| Error::NotFound(format!("finding {id}")))?;

@@ -110,6 +110,10 @@ pub(crate) fn from_json(body: &str) -> Option<VexStatement> {
         timestamp: s.timestamp,
         author: s.author,
         document: s.document,
+        // Statements of the store decide matching, for which these make no difference.
+        path: String::new(),
+        wrong_match: false,
+        response: None,
     })
 }
 

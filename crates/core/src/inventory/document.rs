@@ -119,7 +119,7 @@ impl Document {
 }
 
 /// Stores bytes under their SHA-256 in hexadecimal, compressed; the same bytes are stored once.
-pub(super) async fn keep(change: &Change<'_>, bytes: &[u8]) -> Result<String> {
+pub(crate) async fn keep(change: &Change<'_>, bytes: &[u8]) -> Result<String> {
     let what = "storing a document";
     let hash = hash(bytes);
     // The row is held, also one that was there, so that it is not removed as unused before this change ends.

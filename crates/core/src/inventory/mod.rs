@@ -13,12 +13,13 @@ use crate::platform::sql;
 mod amend;
 mod compare;
 mod deployments;
-mod document;
+pub(crate) mod document;
 mod licences;
 mod part;
 mod received;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod unusual;
 mod upload;
 mod used;
 
@@ -27,9 +28,13 @@ pub use compare::{Changed, Comparison, Piece, compare};
 pub use deployments::{Deployment, deploy, deployments};
 pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
-pub use licences::{Licence, licences};
+pub use licences::{
+    Licence, LicenceAsked, LicenceUse, Ruling, Violation, ViolationPlace, licence_rules, licence_uses,
+    licences, rule_licences, violations,
+};
 pub use part::{Part, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
+pub use unusual::{Held, Unusual, drop_held, forget_held, held, held_bytes, hold_upload};
 pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, prepare_with, upload};
 pub(crate) use upload::{identity, kind_named, options, place};
 pub use used::{Use, where_used};
@@ -242,13 +247,15 @@ fn named(what: &str, name: &str) -> Result<String> {
 /// # Errors
 /// Denied; the name does not do.
 pub async fn make_line(change: &mut Change<'_>, name: &str) -> Result<i64> {
-    change.actor.need_everywhere(Permission::InventoryWrite)?;
     let (what, name) = ("making a product line", named("line", name)?);
     let values = vec![change.actor.workspace.into(), name.clone().into()];
     let select = "SELECT id FROM line WHERE workspace = $1 AND name = $2";
     if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, values.clone()).await? {
+        // Whoever may see the line may name it; what they may put into it is asked where they do.
+        change.actor.need_in(Permission::InventoryRead, id)?;
         return Ok(id);
     }
+    change.actor.need_everywhere(Permission::InventoryWrite)?;
     // Who makes the same at the same time is waited for; then it is there.
     let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) \
                   ON CONFLICT (workspace, name) DO NOTHING RETURNING id";

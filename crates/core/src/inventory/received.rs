@@ -105,13 +105,15 @@ pub async fn received(db: &DatabaseConnection, blob: &str) -> Result<Vec<u8>> {
     zstd::bulk::decompress(&body, size as usize).doing(what)
 }
 
-/// Removes bytes that neither a document nor a job needs any more. Returns how many documents.
+/// Removes bytes that neither a document, a job, an upload that waits for a word nor a VEX document needs any more. Returns how many documents.
 ///
 /// # Errors
 /// The database does not answer, or one of them was just taken up again: then nothing is removed.
 pub async fn sweep(change: &mut Change<'_>) -> Result<u64> {
     change.actor.need_everywhere(Permission::JobManage)?;
     let delete = "DELETE FROM blob WHERE NOT EXISTS (SELECT 1 FROM document d WHERE d.blob = blob.hash) \
-                  AND NOT EXISTS (SELECT 1 FROM job j WHERE j.blob = blob.hash)";
+                  AND NOT EXISTS (SELECT 1 FROM job j WHERE j.blob = blob.hash) \
+                  AND NOT EXISTS (SELECT 1 FROM held_upload h WHERE h.blob = blob.hash) \
+                  AND NOT EXISTS (SELECT 1 FROM vex_import v WHERE v.blob = blob.hash)";
     sql::run(&change.tx, "removing unused documents", delete, vec![]).await
 }

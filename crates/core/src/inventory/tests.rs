@@ -10,10 +10,10 @@ use crate::platform::people::{self, Acceptance, From};
 use crate::platform::testing::{each, random};
 use crate::platform::{change, sql};
 
-const NOW: &str = "2026-01-01T00:00:00.000Z";
-const LATER: &str = "2026-01-02T00:00:00.000Z";
+pub(crate) const NOW: &str = "2026-01-01T00:00:00.000Z";
+pub(crate) const LATER: &str = "2026-01-02T00:00:00.000Z";
 
-fn index(records: &[&str]) -> Index {
+pub(crate) fn index(records: &[&str]) -> Index {
     let mut builder = SegmentBuilder::default();
     for record in records {
         let (records, _) = parse(RawKind::Osv, record.as_bytes()).unwrap();
@@ -27,7 +27,7 @@ fn index(records: &[&str]) -> Index {
     .unwrap()
 }
 
-fn osv(id: &str, name: &str, fixed: &str) -> String {
+pub(crate) fn osv(id: &str, name: &str, fixed: &str) -> String {
     format!(
         r#"{{"id":"{id}","modified":"2025-01-01T00:00:00Z","summary":"flaw of {name}","severity":[{{"type":"CVSS_V3",
         "score":"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}}],"affected":[{{"package":{{"ecosystem":"npm",
@@ -35,7 +35,7 @@ fn osv(id: &str, name: &str, fixed: &str) -> String {
     )
 }
 
-fn sbom(components: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn sbom(components: &[(&str, &str)]) -> Vec<u8> {
     let list: Vec<serde_json::Value> = components
         .iter()
         .enumerate()
@@ -50,13 +50,13 @@ fn sbom(components: &[(&str, &str)]) -> Vec<u8> {
     .unwrap()
 }
 
-fn read(bytes: Vec<u8>, index: &Index) -> Prepared {
+pub(crate) fn read(bytes: Vec<u8>, index: &Index) -> Prepared {
     let options = tocsin_formats::input::ReadOptions::default();
     let bom = tocsin_formats::sbom::read("pump.cdx.json", &bytes, &options, None).unwrap();
     prepare("pump.cdx.json", bytes, bom, Some(index), &[]).unwrap()
 }
 
-async fn anna(db: &DatabaseConnection) -> Actor {
+pub(crate) async fn anna(db: &DatabaseConnection) -> Actor {
     let workspace = people::first_workspace(db, "Example Medical", NOW).await.unwrap();
     let system = Actor::system(workspace, NOW);
     let token =
@@ -80,7 +80,7 @@ async fn anna(db: &DatabaseConnection) -> Actor {
     known.actor
 }
 
-async fn pump(db: &DatabaseConnection, actor: &Actor, version: &str) -> i64 {
+pub(crate) async fn pump(db: &DatabaseConnection, actor: &Actor, version: &str) -> i64 {
     let mut change = Change::begin(db, actor).await.unwrap();
     let line = make_line(&mut change, "Infusion").await.unwrap();
     let product = make_product(&mut change, line, "Pump 3").await.unwrap();
@@ -390,5 +390,169 @@ fn many_findings_are_decided_in_one_change_or_none() {
         assert_eq!(detection::decide_all(&mut change, &asked, &decision).await.unwrap(), 2);
         change.commit().await.unwrap();
         assert_eq!(release_of(db, &actor, release).await.unwrap().open, [0; 5]);
+    });
+}
+
+#[test]
+fn an_unusual_upload_is_asked_about_before_it_applies() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let release = pump(db, &actor, "1.0").await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0")]);
+        let names: Vec<String> = (0..40).map(|n| format!("c{n}")).collect();
+        let mut all: Vec<(&str, &str)> = names.iter().map(|n| (n.as_str(), "1.0.0")).collect();
+        all.push(("left", "1.0.0"));
+        upload(db, &actor, release, &read(sbom(&all), &ix)).await.unwrap();
+        let few = sbom(&all[..5]);
+        let Err(Error::Unusual(q)) = upload(db, &actor, release, &read(few.clone(), &ix)).await else {
+            panic!("it is asked about")
+        };
+        assert_eq!((q.before, q.after, q.removed), (41, 5, 36));
+        assert_eq!(q.reasons.len(), 2, "{:?}", q.reasons);
+        // nothing was changed
+        assert_eq!(release_of(db, &actor, release).await.unwrap().components, 41);
+        assert_eq!(documents(db, &actor, release).await.unwrap().len(), 1);
+
+        // kept until somebody says a word; an answer to other bytes is none
+        let prepared = read(few.clone(), &ix);
+        let mut change = Change::begin(db, &actor).await.unwrap();
+        hold_upload(&mut change, &prepared, &q).await.unwrap();
+        change.commit().await.unwrap();
+        assert_eq!(held(db, &actor, Some(release), 10).await.unwrap()[0].question, *q);
+        let (_, bytes) = held_bytes(db, &actor, release, &q.confirm).await.unwrap();
+        assert_eq!(bytes, few);
+        let other = read(sbom(&all[..4]), &ix).confirmed(Some(q.confirm.clone()));
+        assert!(matches!(upload(db, &actor, release, &other).await, Err(Error::Unusual(_))));
+        let done = upload(db, &actor, release, &prepared.confirmed(Some(q.confirm.clone()))).await.unwrap();
+        assert_eq!((done.difference.removed, done.findings.closed.get("removed")), (36, Some(&1)));
+        assert!(held(db, &actor, None, 10).await.unwrap().is_empty(), "answered");
+        assert!(held_bytes(db, &actor, release, &q.confirm).await.is_err());
+
+        // nothing at all, or another product
+        let empty = upload(db, &actor, release, &read(sbom(&[]), &ix)).await;
+        assert!(matches!(empty, Err(Error::Unusual(_))));
+        let described = |name: &str| {
+            let mut bom: serde_json::Value = serde_json::from_slice(&few).unwrap();
+            bom["metadata"] =
+                serde_json::json!({"component": {"type": "firmware", "bom-ref": "root", "name": name}});
+            serde_json::to_vec(&bom).unwrap()
+        };
+        upload(db, &actor, release, &read(described("pump"), &ix)).await.unwrap();
+        let Err(Error::Unusual(q)) = upload(db, &actor, release, &read(described("gateway"), &ix)).await
+        else {
+            panic!("another product is asked about")
+        };
+        assert_eq!(q.reasons, ["it describes gateway; what the release has describes pump"]);
+        let mut change = Change::begin(db, &actor).await.unwrap();
+        hold_upload(&mut change, &read(described("gateway"), &ix), &q).await.unwrap();
+        drop_held(&mut change, release, &q.confirm).await.unwrap();
+        change.commit().await.unwrap();
+        assert!(held(db, &actor, None, 10).await.unwrap().is_empty());
+        let (count,): (i64,) =
+            sql::row(db, "counting", "SELECT COUNT(*) FROM blob", vec![]).await.unwrap().unwrap();
+        assert_eq!(count, 3, "the bytes of what was dropped are gone");
+    });
+}
+
+#[test]
+fn licences_are_held_against_rules() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let release = pump(db, &actor, "1.0").await;
+        let ix = index(&[&osv("CVE-2025-1", "left", "2.0.0")]);
+        let component = |name: &str, licences: serde_json::Value| {
+            serde_json::json!({"type": "library", "bom-ref": name, "name": name, "version": "1",
+                "purl": format!("pkg:npm/{name}@1"), "licenses": licences})
+        };
+        let bom = serde_json::json!({"bomFormat": "CycloneDX", "specVersion": "1.5", "components": [
+            component("a", serde_json::json!([{"license": {"id": "MIT"}}])),
+            component("b", serde_json::json!([{"expression": "MIT OR GPL-3.0-only"}])),
+            component("c", serde_json::json!([{"license": {"id": "MIT"}}, {"license": {"id": "GPL-3.0-only"}}])),
+            component("d", serde_json::json!([])),
+            component("e", serde_json::json!([{"license": {"name": "The MIT License"}}])),
+        ]});
+        upload(db, &actor, release, &read(serde_json::to_vec(&bom).unwrap(), &ix)).await.unwrap();
+        let verdicts = async || -> Vec<(String, i64, &'static str)> {
+            let list = licences(db, &actor, release).await.unwrap();
+            list.into_iter().map(|l| (l.name, l.components, l.verdict)).collect()
+        };
+        assert!(verdicts().await.iter().all(|l| l.2 == "unruled"));
+        let line = release_of(db, &actor, release).await.unwrap().line;
+        let words = |list: &[&str]| list.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
+        let set = async |line: i64, ruling: Ruling| {
+            let mut change = Change::begin(db, &actor).await.unwrap();
+            let done = rule_licences(&mut change, line, &ruling).await;
+            if done.is_ok() {
+                change.commit().await.unwrap();
+            }
+            done
+        };
+        let ruling = Ruling {
+            allowed: words(&["mit"]),
+            denied: words(&["GPL-3.0"]),
+            none: "review".to_owned(),
+            ..Ruling::default()
+        };
+        set(0, ruling).await.unwrap();
+        let found = verdicts().await;
+        assert_eq!(found[0], ("GPL-3.0-only".to_owned(), 1, "denied"));
+        assert_eq!(found[1], (String::new(), 1, "review"));
+        assert!(found[2..].iter().all(|l| l.2 == "allowed"), "{found:?}");
+        let asked = LicenceAsked { release: Some(release), ..LicenceAsked::default() };
+        let list = violations(db, &actor, &asked, None, 100).await.unwrap();
+        let who: Vec<(&str, &str)> = list.iter().map(|v| (v.name.as_str(), v.verdict)).collect();
+        assert_eq!(who, [("c", "denied"), ("d", "review")]);
+        let first = violations(db, &actor, &asked, None, 1).await.unwrap();
+        let place = (first[0].release, first[0].component, first[0].licence.clone());
+        assert_eq!(violations(db, &actor, &asked, Some(&place), 100).await.unwrap(), list[1..]);
+        // everywhere, with a filter
+        let all = LicenceAsked { verdict: Some("denied".to_owned()), ..LicenceAsked::default() };
+        assert_eq!(violations(db, &actor, &all, None, 100).await.unwrap(), list[..1]);
+        let uses = licence_uses(db, &actor, &LicenceAsked::default()).await.unwrap();
+        assert_eq!((uses[0].licence.as_str(), uses[0].releases, uses[0].components), ("GPL-3.0-only", 1, 1));
+        // the line's own rule stands before that of the workspace
+        set(line, Ruling { allowed: words(&["GPL-3.0-only"]), ..Ruling::default() }).await.unwrap();
+        assert!(violations(db, &actor, &all, None, 100).await.unwrap().is_empty());
+        let rules = licence_rules(db, &actor).await.unwrap();
+        assert_eq!(rules[&0].denied, ["GPL-3.0-only"]);
+        assert_eq!(rules[&line].allowed, ["GPL-3.0-only"]);
+        for bad in [
+            Ruling { allowed: words(&["MIT"]), denied: words(&["mit"]), ..Ruling::default() },
+            Ruling { other: "perhaps".to_owned(), ..Ruling::default() },
+        ] {
+            assert!(matches!(set(0, bad).await, Err(Error::Rejected { .. })));
+        }
+        let elsewhere = Actor {
+            grants: vec![crate::platform::access::Grant { role: Role::Contact, line: Some(99) }],
+            ..actor.clone()
+        };
+        assert!(licence_uses(db, &elsewhere, &LicenceAsked::default()).await.unwrap().is_empty());
+        let mut change = Change::begin(db, &elsewhere).await.unwrap();
+        assert!(rule_licences(&mut change, 0, &Ruling::default()).await.is_err());
+        assert!(matches!(
+            rule_licences(&mut change, line, &Ruling::default()).await,
+            Err(Error::NotFound(_))
+        ));
+    });
+}
+
+#[test]
+fn a_line_that_is_there_is_named_by_whoever_may_see_it() {
+    each(async |db| {
+        let actor = anna(db).await;
+        pump(db, &actor, "1.0").await;
+        let line = lines(db, &actor).await.unwrap()[0].id;
+        let contact = |line: i64| Actor {
+            grants: vec![crate::platform::access::Grant { role: Role::Contact, line: Some(line) }],
+            ..actor.clone()
+        };
+        let own = contact(line);
+        let mut change = Change::begin(db, &own).await.unwrap();
+        assert_eq!(make_line(&mut change, "Infusion").await.unwrap(), line);
+        assert!(matches!(make_line(&mut change, "Another").await, Err(Error::Denied(_))));
+        drop(change);
+        let other = contact(line + 1);
+        let mut change = Change::begin(db, &other).await.unwrap();
+        assert!(matches!(make_line(&mut change, "Infusion").await, Err(Error::Denied(_))));
     });
 }

@@ -14,7 +14,7 @@ use tocsin_model::finding::Confidence;
 use tocsin_model::vex::VexStatement;
 
 use super::document::{self, Difference, Document};
-use super::{Release, component_ids, plain, release_of};
+use super::{Release, component_ids, plain, release_of, unusual};
 use crate::detection;
 use crate::error::{Error, Result};
 use crate::intel::Opened;
@@ -27,15 +27,25 @@ const PLACES: usize = 200;
 
 /// A document that was read and matched and waits to be put in place.
 pub struct Prepared {
-    bom: Bom,
+    pub(super) bom: Bom,
     report: Report,
-    bytes: Vec<u8>,
-    name: String,
-    placed: Vec<Placed>,
+    pub(super) bytes: Vec<u8>,
+    pub(super) name: String,
+    pub(super) placed: Vec<Placed>,
+    /// Answer to [`super::Unusual::confirm`].
+    pub(super) confirm: Option<String>,
     /// For each component of the document its number in `placed`.
     of: Vec<usize>,
     /// What it was matched with.
     opened: Option<Arc<Opened>>,
+}
+
+impl Prepared {
+    /// The same with the answer to the question whether an unusual upload is meant ([`super::Unusual::confirm`]).
+    #[must_use]
+    pub fn confirmed(self, token: Option<String>) -> Prepared {
+        Prepared { confirm: token, ..self }
+    }
 }
 
 /// One distinct component of a document.
@@ -83,7 +93,7 @@ pub fn prepare(
 ) -> Result<Prepared> {
     let report = rematch(index, &bom, vex)?;
     let (placed, of) = place(&bom);
-    Ok(Prepared { bom, report, bytes, name: name.to_owned(), placed, of, opened: None })
+    Ok(Prepared { bom, report, bytes, name: name.to_owned(), placed, of, confirm: None, opened: None })
 }
 
 /// As [`prepare`], with the index of this moment; findings are known to be of its edition then.
@@ -179,7 +189,8 @@ pub(crate) fn place(bom: &Bom) -> (Vec<Placed>, Vec<usize>) {
 /// Puts a document in place as the content of a release, with its findings, in one transaction.
 ///
 /// # Errors
-/// Denied; [`Error::NotFound`]; the database does not answer. Nothing is changed then.
+/// Denied; [`Error::NotFound`]; [`Error::Unusual`]: it moves far more than usual and was not confirmed; the database
+/// does not answer. Nothing is changed then.
 pub async fn upload(
     db: &DatabaseConnection,
     actor: &Actor,
@@ -221,11 +232,16 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
     let current = document::current(change, release.id).await?;
     let hash = document::keep(change, &p.bytes).await?;
     let unchanged = current.as_ref().is_some_and(|(_, blob)| *blob == hash);
+    if let Some((id, _)) = current.as_ref().filter(|_| !unchanged) {
+        unusual::ask(change, &release, p, before.len(), &difference, (*id, hash.as_str())).await?;
+    }
     let document = match current {
         Some((id, _)) if unchanged => id,
         _ => {
             let note = Document::draft(&p.bom, &p.name, hash, &difference);
             let id = document::insert(change, release.id, &note).await?;
+            // the document holds its bytes now, which may be those that waited
+            unusual::settled(change, release.id).await?;
             occurrences(change, release.id, p, &ids).await?;
             let name = format!("{} {}", release.product_name, release.version);
             let subject = format!("release/{}", release.id);
@@ -239,6 +255,13 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
             id
         }
     };
+    let root = p.bom.root.and_then(|at| ids.get(&p.placed.get(*p.of.get(at)?)?.hash).copied());
+    let update =
+        "UPDATE document SET root = $2, revision = $3 WHERE id = $1 AND (root IS NULL OR revision IS NULL)";
+    // a document without a version is its first (CycloneDX 1.6, `version`)
+    let revision = i64::try_from(p.bom.version.unwrap_or(1)).unwrap_or(i64::MAX);
+    let values = vec![document.into(), root.into(), revision.into()];
+    sql::run(&change.tx, "noting what a document describes", update, values).await?;
     let numbers: Vec<i64> =
         p.of.iter()
             .map(|at| p.placed.get(*at).and_then(|c| ids.get(&c.hash)).copied().unwrap_or(0))
@@ -414,7 +437,7 @@ async fn occurrences(
         p.bom.dependencies.iter().filter_map(|(from, to)| Some((id(from)?, id(to)?))).collect();
     let rows = edges.into_iter().map(|(from, to)| [release.into(), from.into(), to.into()]).collect();
     bulk::insert(&change.tx, what, "INSERT INTO edge (release, parent, child)", "", rows).await?;
-    Ok(())
+    super::licences::count(change, release).await
 }
 
 /// The kind of a component as it is stored.

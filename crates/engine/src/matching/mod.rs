@@ -24,6 +24,8 @@ use tocsin_model::record::Source;
 use tocsin_model::version::Scheme;
 use tocsin_model::vex::VexStatement;
 
+pub use vex::{Link, Subject, version_fits};
+
 use crate::index::rule::Rule;
 use crate::index::{Index, IndexError, Ref, Vulnerability};
 use context::{Context, Truth};

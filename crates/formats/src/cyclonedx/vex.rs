@@ -33,7 +33,11 @@ pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str) {
         timestamp: ["lastUpdated", "firstIssued"].iter().find_map(|k| analysis.text_of(k)).map(str::to_owned),
         author: None,
         document: None,
+        path: path.to_owned(),
+        wrong_match: false,
+        response: analysis.items("response").iter().find_map(Node::text).map(str::to_owned),
     };
+    let wrong_match = state == Some("false_positive");
     let mut by_status: Vec<(VexStatus, Vec<VexProduct>)> = Vec::new();
     let mut put =
         |status: VexStatus, product: VexProduct| match by_status.iter_mut().find(|(s, _)| *s == status) {
@@ -59,7 +63,8 @@ pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str) {
     for (one, products) in by_status {
         // A justification explains why something is not affected; it says nothing of the other versions.
         let justification = template.justification.clone().filter(|_| status == Some(one));
-        bom.vex.push(VexStatement { status: one, products, justification, ..template.clone() });
+        let wrong_match = wrong_match && status == Some(one);
+        bom.vex.push(VexStatement { status: one, products, justification, wrong_match, ..template.clone() });
     }
 }
 

@@ -17,7 +17,9 @@ use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
 mod compat;
+mod decisions;
 mod jobs;
+mod vex;
 
 /// Who may use what of the second version.
 const OWN: &[Route] = &[
@@ -30,7 +32,7 @@ const OWN: &[Route] = &[
 ];
 
 /// Who may use which route of the API.
-pub const ACCESS: &[&[&[Route]]] = &[&[OWN, jobs::ACCESS], compat::ACCESS];
+pub const ACCESS: &[&[&[Route]]] = &[&[OWN, jobs::ACCESS, decisions::ACCESS, vex::ACCESS], compat::ACCESS];
 
 /// The reply to a caller who is not known.
 pub(crate) fn unknown(path: &str) -> Response {
@@ -47,6 +49,8 @@ pub fn routes() -> Router<App> {
     Router::new()
         .merge(compat::routes())
         .merge(jobs::routes())
+        .merge(decisions::routes())
+        .merge(vex::routes())
         .route("/api/v2/releases", get(releases))
         .route("/api/v2/releases/{id}", get(release))
         .route("/api/v2/releases/{id}/findings", get(findings))
@@ -90,9 +94,20 @@ async fn findings(
     Ok(Json(detection::findings(app.db(), &who.actor, &filter, paging.after.as_deref(), most).await?))
 }
 
-/// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`. A large document
-/// is kept and answered with 202 and the job that reads it.
-async fn upload(State(app): State<App>, Client(who): Client, parts: Multipart) -> Result<Response, ApiError> {
+#[derive(Deserialize)]
+struct Confirm {
+    confirm: Option<String>,
+}
+
+/// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`. An upload that
+/// moves far more of the release than usual is answered with 409 and a token; sent again with `?confirm=TOKEN`, the same
+/// bytes are applied. A large document is kept and answered with 202 and the job that reads it.
+async fn upload(
+    State(app): State<App>,
+    Client(who): Client,
+    Query(asked): Query<Confirm>,
+    parts: Multipart,
+) -> Result<Response, ApiError> {
     let (fields, file) =
         crate::ui::form(parts).await.map_err(|_| ApiError::bad("the form cannot be read"))?;
     let Some((name, bytes)) = file else {
@@ -108,7 +123,7 @@ async fn upload(State(app): State<App>, Client(who): Client, parts: Multipart) -
         },
         _ => return Err(ApiError::bad("tell `release`, or `product` and `version`")),
     };
-    Ok(match intake::receive(&app, &who.actor, place, name, bytes).await? {
+    Ok(match intake::receive_confirmed(&app, &who.actor, place, name, bytes, asked.confirm).await? {
         Taken::Now(done) => Json(done).into_response(),
         Taken::Later { job, release } => {
             let body = Json(serde_json::json!({"job": job, "release": release}));

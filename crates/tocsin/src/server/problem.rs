@@ -55,6 +55,17 @@ fn explain(e: &Error) -> (StatusCode, &'static str, String) {
         Error::Rejected { .. } | Error::Refused(_) | Error::Invalid { .. } => {
             (StatusCode::UNPROCESSABLE_ENTITY, "It cannot be used", e.to_string())
         }
+        Error::Unusual(q) => (
+            StatusCode::CONFLICT,
+            "An unusual upload",
+            format!(
+                "Nothing was changed: {}. The upload is kept; look at the difference on the release's page under SBOM \
+                 history and apply or drop it there. A program that means it sends the same bytes again with \
+                 ?confirm={}.",
+                q.reasons.join("; "),
+                q.confirm
+            ),
+        ),
         Error::Conflict(what) => (StatusCode::CONFLICT, "In conflict", what.clone()),
         Error::Unavailable { doing, .. } if e.is_full() => (
             StatusCode::INSUFFICIENT_STORAGE,
@@ -112,6 +123,8 @@ pub struct ApiError {
     title: &'static str,
     detail: String,
     diagnostics: Vec<serde_json::Value>,
+    /// What is unusual about an upload, with the token that confirms it.
+    unusual: Option<Box<tocsin_core::inventory::Unusual>>,
 }
 
 impl ApiError {
@@ -122,6 +135,7 @@ impl ApiError {
             title: "No valid API key",
             detail: "send a key in X-Api-Key or as Authorization: Bearer".to_owned(),
             diagnostics: Vec::new(),
+            unusual: None,
         }
     }
 
@@ -132,6 +146,7 @@ impl ApiError {
             title: "The request cannot be understood",
             detail: detail.into(),
             diagnostics: Vec::new(),
+            unusual: None,
         }
     }
 }
@@ -151,7 +166,11 @@ impl From<Error> for ApiError {
             Error::Rejected { field, message } => vec![json!({"path": field, "message": message})],
             _ => Vec::new(),
         };
-        ApiError { status, title, detail, diagnostics }
+        let unusual = match e {
+            Error::Unusual(q) => Some(q),
+            _ => None,
+        };
+        ApiError { status, title, detail, diagnostics, unusual }
     }
 }
 
@@ -162,6 +181,10 @@ impl IntoResponse for ApiError {
             && let Some(body) = body.as_object_mut()
         {
             body.insert("diagnostics".to_owned(), self.diagnostics.into());
+        }
+        if let (Some(q), Some(body)) = (self.unusual, body.as_object_mut()) {
+            body.insert("confirm".to_owned(), q.confirm.clone().into());
+            body.insert("unusual".to_owned(), json!(q));
         }
         (self.status, [(CONTENT_TYPE, "application/problem+json")], Json(body).into_response().into_body())
             .into_response()
@@ -176,6 +199,7 @@ pub async fn not_found(uri: axum::http::Uri) -> Response {
             title: "Not found",
             detail: format!("no such route: {}", uri.path()),
             diagnostics: Vec::new(),
+            unusual: None,
         }
         .into_response();
     }

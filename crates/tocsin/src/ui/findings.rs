@@ -12,11 +12,11 @@ use tocsin_core::Error;
 use tocsin_core::detection::{
     self, Decision, Evidence, Filter, Finding, JUSTIFICATIONS, Reach, STATUSES, Spread, Story,
 };
-use tocsin_core::inventory;
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
 use tocsin_engine::index::Vulnerability;
 
+use super::decisions::Panel;
 use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
 use crate::server::guard::{Access, Route};
@@ -57,7 +57,7 @@ const STATUS: [(&str, &str); 6] = [
     ("fixed", "Fixed"),
     ("false_positive", "False positive"),
 ];
-const REACHES: [(&str, &str); 4] = [
+pub(super) const REACHES: [(&str, &str); 4] = [
     ("finding", "this component in this release"),
     ("release", "every component of this release"),
     ("product", "this component in every release of the product"),
@@ -104,7 +104,7 @@ struct List {
     page: Page,
     list: detection::Page,
     pick: Pick,
-    form: Asked,
+    form: Wanted,
     decide: &'static [&'static str],
     justifications: &'static [&'static str],
     reaches: &'static [(&'static str, &'static str)],
@@ -122,7 +122,7 @@ struct List {
     query: String,
 }
 
-fn filter(query: &HashMap<String, String>) -> Filter {
+pub(super) fn filter(query: &HashMap<String, String>) -> Filter {
     let given = |name: &str| query.get(name).filter(|v| !v.trim().is_empty());
     Filter {
         severity: given("severity").and_then(|s| s.parse().ok()),
@@ -158,7 +158,7 @@ async fn list(
 /// What the list says and keeps of a decision for many.
 #[derive(Default)]
 struct Bulk {
-    form: Asked,
+    form: Wanted,
     ticked: HashSet<i64>,
     done: String,
     wrong: String,
@@ -311,25 +311,38 @@ async fn csv(
     Ok(out.file("findings"))
 }
 
+/// A decision as a form asks for it.
 #[derive(Deserialize, Default)]
-struct Asked {
+pub struct Wanted {
+    /// The session's token.
     #[serde(default)]
-    csrf: String,
-    status: String,
-    justification: String,
-    reach: String,
-    detail: String,
+    pub csrf: String,
+    /// See [`Decision`].
+    pub status: String,
+    /// See [`Decision`].
+    pub justification: String,
+    /// See [`Decision`].
+    #[serde(default)]
+    pub response: String,
+    /// See [`Decision`].
+    pub reach: String,
+    /// See [`Decision`].
+    pub detail: String,
+    /// Day, or empty.
+    #[serde(default)]
+    pub expires: String,
 }
 
-impl Asked {
+impl Wanted {
     fn decision(&self) -> Decision {
+        let expires = self.expires.trim();
         Decision {
             status: self.status.clone(),
             justification: self.justification.clone(),
-            response: String::new(),
-            detail: self.detail.clone(),
+            response: self.response.clone(),
+            detail: self.detail.trim().to_owned(),
             reach: Reach::parse(&self.reach).unwrap_or(Reach::Finding),
-            expires: None,
+            expires: (!expires.is_empty()).then(|| expires.to_owned()),
         }
     }
 }
@@ -341,12 +354,7 @@ struct One {
     f: Finding,
     evidence: Vec<Evidence>,
     history: Vec<Story>,
-    may_decide: bool,
-    statuses: &'static [&'static str],
-    justifications: &'static [&'static str],
-    reaches: &'static [(&'static str, &'static str)],
-    form: Asked,
-    wrong: String,
+    panel: Panel,
     done: Option<String>,
 }
 
@@ -354,31 +362,19 @@ async fn page(
     app: &App,
     browser: &Browser,
     id: i64,
-    form: Option<Asked>,
+    form: (Option<Wanted>, Option<i64>),
     wrong: String,
     done: Option<String>,
 ) -> Answer {
     let actor = browser.actor();
     let (f, evidence) = detection::finding(app.db(), actor, id).await?;
-    let line = inventory::release_of(app.db(), actor, f.release).await?.line;
-    let form = form.unwrap_or_else(|| Asked {
-        status: f.status.clone(),
-        justification: f.justification.clone(),
-        reach: "finding".to_owned(),
-        ..Asked::default()
-    });
     show(&One {
         page: Page::new(browser, "/findings", &format!("{} in {}", f.vulnerability, f.component_name))
             .crumb("/findings", "Findings"),
         history: detection::history(app.db(), actor, id).await?,
-        may_decide: actor.need_in(Permission::FindingDecide, line).is_ok(),
-        statuses: &STATUSES,
-        justifications: &JUSTIFICATIONS,
-        reaches: &REACHES,
+        panel: Panel::of(app, actor, &f, form.0, form.1, wrong).await?,
         f,
         evidence,
-        form,
-        wrong,
         done,
     })
 }
@@ -390,14 +386,15 @@ async fn one(
     Query(query): Query<HashMap<String, String>>,
 ) -> Answer {
     let done = query.get("decided").map(|n| decided(n));
-    page(&app, &browser, id, None, String::new(), done).await
+    let like = query.get("like").and_then(|l| l.parse().ok());
+    page(&app, &browser, id, (None, like), String::new(), done).await
 }
 
 async fn decide(
     State(app): State<App>,
     browser: Browser,
     Path(id): Path<i64>,
-    Form(asked): Form<Asked>,
+    Form(asked): Form<Wanted>,
 ) -> Result<Response, PageError> {
     browser.check(&asked.csrf)?;
     let mut actor = browser.actor().clone();
@@ -411,7 +408,7 @@ async fn decide(
     match decided.await {
         Ok(changed) => Ok(Redirect::to(&format!("/findings/{id}?decided={changed}")).into_response()),
         Err(Error::Rejected { message, .. }) => {
-            Ok(page(&app, &browser, id, Some(asked), message, None).await?.into_response())
+            Ok(page(&app, &browser, id, (Some(asked), None), message, None).await?.into_response())
         }
         Err(e) => Err(e.into()),
     }

@@ -1,10 +1,12 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
 mod chart;
+mod decisions;
 mod deployments;
 mod filters;
 mod findings;
 mod jobs;
+mod licences;
 mod products;
 mod releases;
 mod session;
@@ -12,6 +14,7 @@ mod settings;
 mod sheet;
 mod today;
 mod used;
+mod vex;
 
 use askama::Template;
 use axum::Router;
@@ -32,6 +35,9 @@ pub const ACCESS: &[&[Route]] = &[
     releases::ACCESS,
     deployments::ACCESS,
     findings::ACCESS,
+    decisions::ACCESS,
+    vex::ACCESS,
+    licences::ACCESS,
     used::ACCESS,
     jobs::ACCESS,
     settings::ACCESS,
@@ -46,6 +52,9 @@ pub fn routes() -> Router<App> {
         .merge(releases::routes())
         .merge(deployments::routes())
         .merge(findings::routes())
+        .merge(decisions::routes())
+        .merge(vex::routes())
+        .merge(licences::routes())
         .merge(used::routes())
         .merge(jobs::routes())
         .merge(settings::routes())
@@ -71,11 +80,13 @@ pub struct Page {
 }
 
 /// Entries with the permission each needs.
-const NAV: [(&str, &str, Permission, &str); 7] = [
+const NAV: [(&str, &str, Permission, &str); 9] = [
     ("Today", "/", Permission::FindingRead, "M3 8l5-5 5 5M4.5 7v6h7V7"),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
+    ("Decisions", "/decisions", Permission::FindingRead, "M3 8.5l3 3 7-7M3 3h6M3 13h10"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),
     ("Where used", "/where-used", Permission::InventoryRead, "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM11 11l3 3"),
+    ("Licences", "/licences", Permission::InventoryRead, "M4 2h6l3 3v9H4zM10 2v3h3M6.5 8.5h4M6.5 11h4"),
     (
         "Jobs",
         "/jobs",

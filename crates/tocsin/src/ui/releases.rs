@@ -3,15 +3,20 @@
 use std::collections::HashMap;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Form, Router};
+use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::detection::{self, Filter};
-use tocsin_core::inventory::{self, Comparison, Deployment, Difference, Document, Licence, Listed, Release};
-use tocsin_core::platform::access::Permission;
+use tocsin_core::inventory::{
+    self, Comparison, Deployment, Difference, Document, Held, Licence, LicenceAsked, Listed, Release,
+    Violation,
+};
+use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{self, Job};
 
 use super::findings::Pick;
@@ -24,6 +29,8 @@ use crate::server::{App, Browser, PageError, now};
 pub const ACCESS: &[Route] = &[
     ("GET", "/releases/{id}", Access::Needs(Permission::InventoryRead)),
     ("POST", "/releases/{id}/documents", Access::Needs(Permission::SbomUpload)),
+    ("POST", "/releases/{id}/held/{token}", Access::Needs(Permission::SbomUpload)),
+    ("POST", "/releases/{id}/held/{token}/drop", Access::Needs(Permission::SbomUpload)),
     ("GET", "/releases/{id}/documents/{document}", Access::Needs(Permission::InventoryRead)),
 ];
 
@@ -31,6 +38,8 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/releases/{id}", get(one))
         .route("/releases/{id}/documents", post(replace))
+        .route("/releases/{id}/held/{token}", post(confirm))
+        .route("/releases/{id}/held/{token}/drop", post(drop_held))
         .route("/releases/{id}/documents/{document}", get(original))
 }
 
@@ -52,6 +61,8 @@ struct One {
     text: String,
     skip: u64,
     documents: Vec<Shown>,
+    held: Vec<Held>,
+    violations: Vec<Violation>,
     licences: Vec<Licence>,
     deployments: Vec<Deployment>,
     others: Vec<Release>,
@@ -115,13 +126,23 @@ pub(super) async fn page(
     let title = format!("{} {}", r.product_name, r.version);
     show(&One {
         page: Page::new(browser, "/products", &title).crumb("/products", "Products"),
-        tab,
         list,
         pick: Pick::none(),
         components,
         text,
         skip,
         documents,
+        held: if tab == "documents" {
+            inventory::held(app.db(), actor, Some(id), 20).await?
+        } else {
+            Vec::new()
+        },
+        violations: if tab == "licences" {
+            let asked = LicenceAsked { release: Some(id), ..LicenceAsked::default() };
+            inventory::violations(app.db(), actor, &asked, None, 500).await?
+        } else {
+            Vec::new()
+        },
         licences,
         deployments,
         others,
@@ -130,6 +151,7 @@ pub(super) async fn page(
         may_write: actor.need_in(Permission::InventoryWrite, r.line).is_ok(),
         may_upload: actor.need_in(Permission::SbomUpload, r.line).is_ok(),
         done: get("done").to_owned(),
+        tab,
         wrong,
         work: jobs::of(app.db(), actor, &format!("release/{id}")).await?,
         r,
@@ -160,7 +182,20 @@ async fn replace(
     };
     let mut actor = browser.actor().clone();
     actor.now = now();
-    match intake::receive(&app, &actor, intake::Place::Release(id), name, bytes).await {
+    put(&app, &browser, &actor, id, name, bytes, None).await
+}
+
+/// Applies an upload and says what it did, or shows what is wrong with it.
+async fn put(
+    app: &App,
+    browser: &Browser,
+    actor: &Actor,
+    id: i64,
+    name: String,
+    bytes: Vec<u8>,
+    confirm: Option<String>,
+) -> Result<Response, PageError> {
+    match intake::receive_confirmed(app, actor, intake::Place::Release(id), name, bytes, confirm).await {
         Ok(Taken::Later { .. }) => Ok(Redirect::to(&format!("/releases/{id}")).into_response()),
         Ok(Taken::Now(done)) => {
             let closed: usize = done.findings.closed.values().sum();
@@ -171,10 +206,51 @@ async fn replace(
             Ok(Redirect::to(&format!("/releases/{id}?done={}", encode(&words))).into_response())
         }
         Err(e @ Error::Refused(_)) => {
-            Ok(page(&app, &browser, id, &documents, e.to_string()).await?.into_response())
+            let documents = HashMap::from([("tab".to_owned(), "documents".to_owned())]);
+            Ok(page(app, browser, id, &documents, e.to_string()).await?.into_response())
+        }
+        // it is kept, and the page asks
+        Err(Error::Unusual(_)) => {
+            Ok(Redirect::to(&format!("/releases/{id}?tab=documents#waits")).into_response())
         }
         Err(e) => Err(e.into()),
     }
+}
+
+#[derive(Deserialize)]
+struct Only {
+    csrf: String,
+}
+
+/// Applies an upload that waited for a word.
+async fn confirm(
+    State(app): State<App>,
+    browser: Browser,
+    Path((id, token)): Path<(i64, String)>,
+    Form(form): Form<Only>,
+) -> Result<Response, PageError> {
+    browser.check(&form.csrf)?;
+    let mut actor = browser.actor().clone();
+    actor.now = now();
+    let (name, bytes) = inventory::held_bytes(app.db(), &actor, id, &token).await?;
+    put(&app, &browser, &actor, id, name, bytes, Some(token)).await
+}
+
+/// Drops an upload that waited for a word.
+async fn drop_held(
+    State(app): State<App>,
+    browser: Browser,
+    Path((id, token)): Path<(i64, String)>,
+    Form(form): Form<Only>,
+) -> Result<Response, PageError> {
+    browser.check(&form.csrf)?;
+    let mut actor = browser.actor().clone();
+    actor.now = now();
+    let mut change = Change::begin(app.db(), &actor).await?;
+    inventory::drop_held(&mut change, id, &token).await?;
+    change.commit().await?;
+    let done = encode("The upload was dropped; the release is as it was.");
+    Ok(Redirect::to(&format!("/releases/{id}?tab=documents&done={done}")).into_response())
 }
 
 async fn original(

@@ -9,6 +9,7 @@ use tocsin_core::inventory::{self, Release};
 use tocsin_core::platform::access::Permission;
 
 use super::chart::{self, Bar};
+use super::decisions::Waits;
 use super::{Answer, Page, encode, filters, show};
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser};
@@ -40,6 +41,7 @@ struct Today {
     most: i64,
     releases: Vec<Release>,
     empty: bool,
+    waits: Waits,
 }
 
 async fn today(State(app): State<App>, browser: Browser) -> Answer {
@@ -54,8 +56,9 @@ async fn today(State(app): State<App>, browser: Browser) -> Answer {
     releases.sort_by_key(|r| std::cmp::Reverse((r.exploited, r.open)));
     releases.truncate(RELEASES);
     let most = chart::most(&lines);
+    let waits = Waits::of(&app, actor).await?;
     let page = Page::new(&browser, "/", "Today");
-    show(&Today { page, counts, urgent, arrivals, lines, most, releases, empty })
+    show(&Today { page, counts, urgent, arrivals, lines, most, releases, empty, waits })
 }
 
 /// Open findings of each product line by severity.

@@ -1,6 +1,7 @@
 //! What the server does by itself: jobs are taken and run, schedules write theirs down, and changed intelligence is
 //! noticed. Several servers on one database share the work.
 
+mod expiry;
 mod housekeeping;
 mod node;
 mod registry;
@@ -57,6 +58,7 @@ pub async fn start(app: &App, data_dir: PathBuf, node: Node) -> Result<Workers, 
         say(&format!("{left} jobs were left behind by the server before; they are run again"));
     }
     housekeeping::ensure(app).await?;
+    expiry::ensure(app).await?;
     tokio::spawn(watch::intelligence(app.clone(), data_dir));
     Ok(Workers(tokio::spawn(dispatch(app.clone(), Arc::new(node)))))
 }

@@ -8,7 +8,7 @@ use tocsin_core::Error as Fault;
 use tocsin_core::platform::jobs::Payload;
 
 use super::run::{Ending, Run};
-use super::{housekeeping, rematch, sbom};
+use super::{expiry, housekeeping, rematch, sbom};
 use crate::error::Error;
 
 /// What is done for jobs of a kind.
@@ -55,5 +55,10 @@ pub fn names() -> Vec<(&'static str, &'static str)> {
 
 /// All kinds by their stored names.
 pub fn all() -> HashMap<&'static str, Entry> {
-    HashMap::from([entry::<sbom::Sbom>(), entry::<rematch::Rematch>(), entry::<housekeeping::Housekeeping>()])
+    HashMap::from([
+        entry::<sbom::Sbom>(),
+        entry::<rematch::Rematch>(),
+        entry::<housekeeping::Housekeeping>(),
+        entry::<expiry::Expiry>(),
+    ])
 }

@@ -1,5 +1,6 @@
 //! Reading a large document: the bytes were kept when it came; here they are read, matched and put in place.
 
+use tocsin_core::Error as Fault;
 use tocsin_core::inventory::{self, Received};
 use tocsin_core::platform::change::Change;
 
@@ -26,7 +27,15 @@ impl Kind for Sbom {
         run.progress(2, STEPS, "storing components and findings");
         let actor = run.actor();
         let mut change = Change::begin(run.app.db(), &actor).await?;
-        let done = inventory::apply(&mut change, told.release, &prepared).await?;
+        let done = match inventory::apply(&mut change, told.release, &prepared).await {
+            // it waits on the release's page for a word
+            Err(Fault::Unusual(question)) => {
+                drop(change);
+                intake::hold(&run.app, &actor, &prepared, &question).await?;
+                return Ok(Ending::Result(serde_json::json!({"waits": question})));
+            }
+            done => done?,
+        };
         let closed: usize = done.findings.closed.values().sum();
         let result = serde_json::json!({"release": done.release, "document": done.document,
             "components": done.components, "added": done.difference.added, "removed": done.difference.removed,

@@ -155,6 +155,74 @@ for (const [title, name] of [["Added", "left-pad"], ["Removed", dropped.name]]) 
   check(`${title} names ${name}`, (await panel.textContent()).includes(name));
 }
 
+// A decision with a day, another like it, and taking it back.
+await manager.goto(`${base}/findings?status=under_investigation`);
+const [mine, alike] = await manager.locator("td.wide a").evaluateAll((links) => links.slice(0, 2).map((a) => a.getAttribute("href")));
+await manager.goto(base + mine);
+await manager.selectOption("#status", "affected");
+await manager.selectOption("#response", "update");
+await manager.fill("#detail", "fixed with the next service pack");
+await manager.fill("#expires", "2020-01-01");
+await manager.click("form[action$='/decision'] button");
+check("a day that has passed is refused", (await manager.textContent(".note.bad")).includes("still to come"));
+same("what was typed stays", await manager.inputValue("#detail"), "fixed with the next service pack");
+await manager.fill("#expires", "2099-01-01");
+await manager.click("form[action$='/decision'] button");
+check("the decision in force is shown", (await manager.textContent("main")).includes("until 2099-01-01"));
+await manager.fill("#due", "2098-12-31");
+await manager.selectOption("#owner", { label: "Person manager" });
+await manager.click("form[action$='/owner'] button");
+check("owner and due date are shown", /Person manager\s*due 2098-12-31/.test(await manager.textContent(".facts")));
+await manager.goto(`${base}/decisions?text=service+pack`);
+same("the decision is listed", await manager.locator("table[data-keys] tbody tr").count(), 1);
+await manager.click("table[data-keys] tbody a");
+const decision = new URL(manager.url()).pathname;
+
+// VEX out, and the same in again.
+const out = await manager.request.get(`${base}${release}/vex?format=openvex`);
+const said = await out.text();
+check("VEX of a release is written", JSON.parse(said).statements.length > 0, said);
+await manager.goto(`${base}/vex?for=${release.slice(1).replace("releases/", "release-")}`);
+await manager.setInputFiles("#vex", { name: "own.openvex.json", mimeType: "application/json", buffer: Buffer.from(said) });
+await manager.click("form[enctype] button.main");
+const vex = new URL(manager.url()).pathname;
+check("a VEX document tells of each statement", (await manager.locator("table[data-keys] tbody tr").count()) > 0, vex);
+same("what was written is taken in whole", await manager.locator(".mark.plain:text-is('skipped')").count(), 0);
+
+await manager.goto(base + decision);
+await manager.click("button:text-is('Withdraw')");
+same("a decision is taken back", await manager.textContent(".note.good"), "Withdrawn.");
+await manager.goto(base + alike);
+await manager.selectOption("#status", "not_affected");
+await manager.fill("#detail", "the function is never called");
+await manager.click("form[action$='/decision'] button");
+
+// An upload that drops most of a release is asked about.
+await manager.goto(`${base}${release}?tab=documents`);
+const little = Buffer.from(JSON.stringify({ ...next, components: next.components.slice(0, 2), dependencies: [] }));
+await manager.setInputFiles("#bom", { name: "little.cdx.json", mimeType: "application/json", buffer: little });
+await manager.click("form[enctype] button.main");
+check("an unusual upload is asked about", (await manager.textContent("#waits")).includes("would go"), manager.url());
+if (shots) await manager.screenshot({ path: `${shots}/unusual.png`, fullPage: true });
+await manager.goto(base);
+check("and stands on the first page", (await manager.textContent("main")).includes("Unusual uploads"));
+await manager.goto(`${base}${release}?tab=documents`);
+await manager.click("button:text-is('Drop it')");
+same("dropped, nothing is changed", await manager.locator("#waits").count(), 0);
+
+// Licence rules.
+await manager.goto(`${base}/settings/licences`);
+await manager.fill("#allowed-0", "MIT\nApache-2.0");
+await manager.fill("#denied-0", "mit");
+await manager.click("button:text-is('Set the rules') >> nth=0");
+check("a licence ruled twice is refused", (await manager.textContent(".note.bad")).includes("ruled both"));
+same("what was typed stays", await manager.inputValue("#denied-0"), "mit");
+await manager.fill("#denied-0", "GPL-3.0-only");
+await manager.selectOption("#other-0", "review");
+await manager.click("button:text-is('Set the rules') >> nth=0");
+await manager.goto(`${base}/licences?verdict=violation`);
+check("licences are listed against the rules", (await manager.textContent("main")).includes("review"));
+
 // Who may not decide sees no form and is refused where one is sent all the same.
 await auditor.goto(`${base}/findings`);
 same("an auditor sees no boxes", await auditor.locator(".pick, .bulk").count(), 0);
@@ -239,6 +307,13 @@ const pages = {
   audit: "/audit",
   jobs: "/jobs",
   job,
+  decisions: "/decisions",
+  decision,
+  vexes: "/vex",
+  vex,
+  rules: "/settings/licences",
+  alllicences: "/licences",
+  decided: alike,
 };
 await manager.goto(`${base}/findings`);
 pages.vulnerability = `/vulnerabilities/${(await manager.textContent("td.wide a")).trim()}`;

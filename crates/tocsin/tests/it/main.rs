@@ -11,6 +11,7 @@
 mod access;
 mod compat;
 mod db;
+mod decisions;
 mod faults;
 mod folder;
 mod fuzz;

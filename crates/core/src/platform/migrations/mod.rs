@@ -11,6 +11,7 @@ mod m0011_inventory;
 mod m0012_remarks;
 mod m0020_jobs;
 mod m0021_fanout;
+mod m0023_decisions;
 
 /// All migrations.
 pub struct Migrator;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_remarks::Migration),
             Box::new(m0020_jobs::Migration),
             Box::new(m0021_fanout::Migration),
+            Box::new(m0023_decisions::Migration),
         ]
     }
 }

@@ -56,6 +56,9 @@ struct Sent {
     #[serde(alias = "isLatestProjectVersion")]
     is_latest: Option<bool>,
     bom: Option<String>,
+    /// Not of this API: the answer to an upload that was told to be unusual.
+    #[serde(skip)]
+    confirm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -83,16 +86,27 @@ pub(super) async fn parts(mut form: Multipart, document: &str) -> Result<(Asked,
     Ok((fields, found))
 }
 
-async fn coded(State(app): State<App>, Caller(actor): Caller, body: Bytes) -> Result<Json<Value>, Fault> {
+async fn coded(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(asked): Query<Asked>,
+    body: Bytes,
+) -> Result<Json<Value>, Fault> {
     actor.need(Permission::SbomUpload)?;
     let mut sent: Sent = json(&body)?;
+    sent.confirm = asked.get("confirm").cloned();
     let bom = sent.bom.take().ok_or_else(|| Fault::needed("bom"))?;
     let bytes = decode("bom", &bom)?;
     drop((bom, body));
     take(&app, &actor, &sent, bytes).await
 }
 
-async fn raw(State(app): State<App>, Caller(actor): Caller, form: Multipart) -> Result<Json<Value>, Fault> {
+async fn raw(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(asked): Query<Asked>,
+    form: Multipart,
+) -> Result<Json<Value>, Fault> {
     actor.need(Permission::SbomUpload)?;
     let (fields, bytes) = parts(form, "bom").await?;
     let none = || Fault::Text(StatusCode::BAD_REQUEST, "No BOM file provided.".to_owned());
@@ -110,6 +124,7 @@ async fn raw(State(app): State<App>, Caller(actor): Caller, form: Multipart) -> 
         parent_version: field("parentVersion"),
         is_latest: flag("isLatest").or(flag("isLatestProjectVersion")),
         bom: None,
+        confirm: asked.get("confirm").cloned(),
     };
     take(&app, &actor, &sent, bytes.ok_or_else(none)?).await
 }
@@ -161,7 +176,16 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     let start = bytes.get(..64).unwrap_or(&bytes).to_vec();
     let file =
         if start.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') { "bom.xml" } else { "bom.json" };
-    let done = match intake::receive(app, actor, place, file.to_owned(), bytes).await {
+    let done = match intake::receive_confirmed(
+        app,
+        actor,
+        place,
+        file.to_owned(),
+        bytes,
+        sent.confirm.clone(),
+    )
+    .await
+    {
         Err(Error::Refused(why)) => return Err(invalid("The uploaded BOM is invalid", &start, &why)),
         done => done?,
     };
