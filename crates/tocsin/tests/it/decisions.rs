@@ -180,7 +180,7 @@ fn licence_rules_are_set_on_their_page_and_told_to_clients() {
         let path = format!("/api/v1/violation/project/{}", lookup["uuid"].as_str().unwrap());
         assert_eq!(client.get(&path).json(), json!([]));
         let form = "line=0&allowed=MIT&review=&denied=AGPL-3.0&other=&none=";
-        let set = client.0.form("/settings/licences", form);
+        let set = client.0.post("/settings/licences", form);
         assert_eq!(set.status, 303, "{}", set.text());
         let list = client.get(&path).json();
         let list = list.as_array().unwrap();
@@ -191,7 +191,7 @@ fn licence_rules_are_set_on_their_page_and_told_to_clients() {
         assert!(page.contains("AGPL-3.0-only") && !page.contains(">MIT<"), "{page}");
         let csv = client.0.page("/licences.csv?verdict=violation").text();
         assert!(csv.contains("gateway,1.0,b,1.0.0,pkg:npm/b@1.0.0,AGPL-3.0-only,denied"), "{csv}");
-        let wrong = client.0.form("/settings/licences", "line=0&allowed=MIT&review=&denied=mit&other=&none=");
+        let wrong = client.0.post("/settings/licences", "line=0&allowed=MIT&review=&denied=mit&other=&none=");
         assert!(wrong.text().contains("ruled both"), "{}", wrong.text());
     });
 }

@@ -199,19 +199,6 @@ impl Server {
         between(&page, "<pre>", "</pre>").to_owned()
     }
 
-    /// A page as the first person sees it.
-    pub fn page(&self, path: &str) -> Reply {
-        send(&self.address, "GET", path, &[("Cookie", &self.cookie)], b"")
-    }
-
-    /// A form sent by the first person, with the token of their session.
-    pub fn form(&self, path: &str, fields: &str) -> Reply {
-        let headers =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", self.cookie.as_str())];
-        let body = format!("csrf={}&{fields}", self.csrf);
-        send(&self.address, "POST", path, &headers, body.as_bytes())
-    }
-
     /// A request with headers.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         send(&self.address, method, path, headers, body)
