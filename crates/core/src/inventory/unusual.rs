@@ -66,6 +66,11 @@ fn moved(d: &Difference) -> usize {
     d.added + d.removed + d.changed.len()
 }
 
+/// What comes, goes or changes, as a share of all that was or would be there.
+fn moved_share(d: &Difference, before: usize) -> f64 {
+    share(moved(d), before + d.added).min(1.0)
+}
+
 async fn usual(change: &Change<'_>, release: i64) -> Result<Usual> {
     let select =
         "SELECT components, difference, root FROM document WHERE release = $1 ORDER BY id DESC LIMIT $2";
@@ -78,7 +83,7 @@ async fn usual(change: &Change<'_>, release: i64) -> Result<Usual> {
         let d: Difference = serde_json::from_str(&newer.1).unwrap_or_default();
         let before = usize::try_from(older.0).unwrap_or(0);
         usual.gone = usual.gone.max(share(d.removed, before).min(1.0));
-        usual.moved = usual.moved.max(share(moved(&d), before).min(1.0));
+        usual.moved = usual.moved.max(moved_share(&d, before));
     }
     Ok(usual)
 }
@@ -104,13 +109,12 @@ fn reasons(before: usize, after: usize, d: &Difference, usual: &Usual) -> Vec<St
         let text = format!("{} of {before} components would go ({})", d.removed, percent(gone));
         reasons.push(text + &past(usual.gone));
     }
-    let n = moved(d);
-    let all = share(n, before);
-    if n >= 2 * FEW && all > MOVED.max(TIMES * usual.moved) {
-        let text = format!(
-            "{n} components would come, go or change their version, beside {before} that the release has ({})",
-            percent(all)
-        );
+    let all = moved_share(d, before);
+    // a small release that grows loses nothing
+    if before >= 2 * FEW && all > MOVED.max(TIMES * usual.moved) {
+        let (n, of) = (moved(d), before + d.added);
+        let text =
+            format!("{n} of {of} components would come, go or change their version ({})", percent(all));
         reasons.push(text + &past(usual.moved));
     }
     reasons
@@ -358,7 +362,10 @@ mod tests {
             (100, 60, d(0, 40, 0), usual(0, 0.0, 0.0), 1),
             // it was as much before
             (100, 60, d(0, 40, 0), usual(3, 0.35, 0.35), 0),
-            (100, 10, d(0, 90, 0), usual(3, 0.35, 0.35), 2),
+            (100, 10, d(0, 90, 0), usual(3, 0.35, 0.25), 2),
+            (3, 40, d(40, 3, 0), usual(0, 0.0, 0.0), 0),
+            // everything was another each time
+            (40, 40, d(40, 40, 0), usual(2, 1.0, 1.0), 0),
             (100, 100, d(0, 0, 59), usual(0, 0.0, 0.0), 0),
             (100, 100, d(0, 0, 95), usual(2, 0.0, 0.05), 1),
             (100, 400, d(300, 0, 0), usual(0, 0.0, 0.0), 1),
