@@ -353,7 +353,8 @@ async fn apply(
     chosen: &[Vec<&Candidate>],
     last: &HashMap<i64, usize>,
 ) -> Result<usize> {
-    let mut alike: BTreeMap<(&str, &str, &str, &str), (&Decision, Vec<i64>)> = BTreeMap::new();
+    type Words<'a> = (&'a str, &'a str, &'a str, &'a str);
+    let mut alike: BTreeMap<Words<'_>, (&Decision, Vec<i64>)> = BTreeMap::new();
     for (n, list) in chosen.iter().enumerate() {
         let (Some(Some(d)), Some(outcome)) = (decisions.get(n), outcomes.get_mut(n)) else { continue };
         let mut overruled = 0;

@@ -103,6 +103,9 @@ fn statements(dice: &mut Dice) -> Vec<VexStatement> {
             timestamp: None,
             author: None,
             document: None,
+            path: String::new(),
+            wrong_match: false,
+            response: None,
         }
     };
     (0..dice.below(3)).map(|_| statement(dice)).collect()
