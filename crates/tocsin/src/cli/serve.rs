@@ -32,6 +32,9 @@ pub struct ServeArgs {
     /// Uploads of more bytes than this are kept first and read by a job
     #[arg(long, value_name = "BYTES", default_value_t = server::LARGE_UPLOAD)]
     pub large_upload: usize,
+    /// Jobs that run at once; 0 leaves them to other servers on the same database
+    #[arg(long, value_name = "NUMBER", default_value_t = worker::WORKERS)]
+    pub workers: usize,
 }
 
 /// Runs the command until it is told to stop.
@@ -52,7 +55,7 @@ pub fn run(global: &Global, args: &ServeArgs) -> Result<Outcome, Error> {
         } else {
             None
         };
-        let workers = worker::start(&app, dir.clone(), Node::of(&dir)).await?;
+        let workers = worker::start(&app, dir.clone(), Node::of(&dir), args.workers).await?;
         let scheme = if args.https { "https" } else { "http" };
         let served = server::serve(app.clone(), args.listen, |address| {
             say(&format!("Tocsin listens on {scheme}://{address}"));

@@ -26,8 +26,8 @@ pub use node::Node;
 pub use registry::{Entry, Kind, names};
 pub use run::{Ending, Run};
 
-/// Jobs that one server runs at once.
-const WORKERS: usize = 2;
+/// Jobs that one server runs at once, unless told otherwise.
+pub const WORKERS: usize = 2;
 /// How often the database is asked for jobs that others wrote down, and for schedules.
 const EVERY: Duration = Duration::from_secs(2);
 /// Pause after the database did not answer.
@@ -48,11 +48,11 @@ impl Workers {
     }
 }
 
-/// Starts the workers. `node` is this server; jobs that a server of the same name left behind are taken up at once.
+/// Starts so many workers; none where others are to do the work. `node` is this server; jobs that a server of the same name left behind are taken up at once.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn start(app: &App, data_dir: PathBuf, node: Node) -> Result<Workers, Error> {
+pub async fn start(app: &App, data_dir: PathBuf, node: Node, workers: usize) -> Result<Workers, Error> {
     let left = jobs::orphan(app.db(), node.name(), &now()).await?;
     if left > 0 {
         say(&format!("{left} jobs were left behind by the server before; they are run again"));
@@ -60,14 +60,14 @@ pub async fn start(app: &App, data_dir: PathBuf, node: Node) -> Result<Workers, 
     housekeeping::ensure(app).await?;
     expiry::ensure(app).await?;
     tokio::spawn(watch::intelligence(app.clone(), data_dir));
-    Ok(Workers(tokio::spawn(dispatch(app.clone(), Arc::new(node)))))
+    Ok(Workers(tokio::spawn(dispatch(app.clone(), node, workers))))
 }
 
 /// Takes jobs while there are free workers, until the server stops.
-async fn dispatch(app: App, node: Arc<Node>) {
+async fn dispatch(app: App, node: Node, workers: usize) {
     let registry = registry::all();
     let kinds: Vec<&str> = registry.keys().copied().collect();
-    let free = Arc::new(Semaphore::new(WORKERS));
+    let free = Arc::new(Semaphore::new(workers));
     let mut bell = jobs::listen();
     let mut stop = app.stopping();
     let mut number = 0_u64;
@@ -104,7 +104,7 @@ async fn dispatch(app: App, node: Arc<Node>) {
         }
     }
     // whoever still runs ends or gives its job back
-    let _ = free.acquire_many(WORKERS as u32).await;
+    let _ = free.acquire_many(workers as u32).await;
 }
 
 async fn next(app: &App, worker: &str, kinds: &[&str]) -> tocsin_core::Result<Option<Claimed>> {

@@ -347,3 +347,99 @@ fn a_full_disk_is_told_of_and_leaves_nothing_half_written() {
     assert_eq!((&shown["state"], &shown["result"]["components"]), (&json!("done"), &json!(11000)), "{shown}");
     assert_eq!(trail(&server, "sbom.upload", release), 1);
 }
+
+/// Waits until a job runs or has ended; its state.
+fn begun(api: &Api<'_>, id: i64) -> String {
+    let since = Instant::now();
+    loop {
+        let state = api.get(&format!("/api/v2/jobs/{id}"))["state"].as_str().unwrap().to_owned();
+        if state != "waiting" {
+            return state;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "it begins");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_it_runs_writes_nothing() {
+    each(|data, on, _| {
+        let args = [on, &["--large-upload", "2000"]].concat();
+        let server = Server::start_with(data, &args, None);
+        let key = server.key("manager");
+        let api = Api(&server, &key);
+        let reply = api.upload("1", &sbom(9000, "c"));
+        let (id, release) =
+            (reply.json()["job"].as_i64().unwrap(), reply.json()["release"].as_i64().unwrap());
+        assert_eq!(begun(&api, id), "running");
+        let told = api.send("POST", &format!("/api/v2/jobs/{id}/cancel"));
+        assert_eq!((told.status, told.json()["cancelling"].as_bool()), (202, Some(true)), "{}", told.text());
+        assert_eq!(api.ended(id)["state"], "cancelled");
+        assert_eq!(api.get(&format!("/api/v2/releases/{release}"))["components"], 0);
+        assert_eq!(trail(&server, "sbom.upload", release), 0);
+        let page = server.page(&format!("/jobs/{id}")).text();
+        assert!(page.contains("cancelled") && page.contains("Run again"), "{page}");
+        // and can be run again after all
+        assert_eq!(server.post(&format!("/jobs/{id}/retry"), "").status, 303);
+        assert_eq!(api.ended(id)["state"], "done");
+        assert_eq!(api.get(&format!("/api/v2/releases/{release}"))["components"], 9000);
+    });
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_ends_or_gives_back_what_runs() {
+    each(|data, on, _| {
+        let args = [on, &["--large-upload", "2000"]].concat();
+        let mut server = Server::start_with(data, &args, None);
+        let key = server.key("manager");
+        let jobs: Vec<(i64, i64)> = (0..4)
+            .map(|n| {
+                let reply = Api(&server, &key).upload(&format!("{n}"), &sbom(2500, &format!("s{n}"))).json();
+                (reply["job"].as_i64().unwrap(), reply["release"].as_i64().unwrap())
+            })
+            .collect();
+        begun(&Api(&server, &key), jobs[0].0);
+        let since = Instant::now();
+        assert!(server.stop(), "it ends in good order");
+        assert!(since.elapsed() < Duration::from_secs(20), "and soon: {:?}", since.elapsed());
+        server.again(data, &args);
+        let api = Api(&server, &key);
+        for (job, release) in jobs {
+            let shown = api.ended(job);
+            assert_eq!((&shown["state"], &shown["attempts"]), (&json!("done"), &json!(1)), "{shown}");
+            assert_eq!(trail(&server, "sbom.upload", release), 1);
+        }
+    });
+}
+
+#[test]
+fn another_node_takes_over_what_a_killed_one_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(postgres) = Postgres::make() else { return };
+    let (front, back) = (dir.path().join("front"), dir.path().join("back"));
+    let args = ["--database", postgres.url.as_str(), "--large-upload", "2000"];
+    let pages_alone = [args.as_slice(), &["--workers", "0"]].concat();
+    let server = Server::start_with(&front, &pages_alone, None);
+    let key = server.key("manager");
+    let api = Api(&server, &key);
+    let job = |n: usize| {
+        let reply = api.upload(&format!("{n}"), &sbom(6000, &format!("n{n}"))).json();
+        (reply["job"].as_i64().unwrap(), reply["release"].as_i64().unwrap())
+    };
+    let first = job(1);
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(api.get(&format!("/api/v2/jobs/{}", first.0))["state"], "waiting", "this one takes none");
+    let mut worker = server.beside(&back, &args);
+    assert_eq!(begun(&api, first.0), "running");
+    worker.kill();
+    // nobody knows that it was killed before its lease has run out
+    let _other = server.beside(&dir.path().join("other"), &args);
+    let second = job(2);
+    assert_eq!(api.ended(second.0)["attempts"], 1, "what waits is done at once");
+    let shown = api.ended(first.0);
+    assert_eq!((&shown["state"], &shown["attempts"]), (&json!("done"), &json!(2)), "{shown}");
+    for (_, release) in [first, second] {
+        assert_eq!(trail(&server, "sbom.upload", release), 1);
+        assert_eq!(api.get(&format!("/api/v2/releases/{release}"))["components"], 6000);
+    }
+}

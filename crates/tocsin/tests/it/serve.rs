@@ -144,6 +144,13 @@ impl Server {
         Server { child, address, cookie, csrf }
     }
 
+    /// Another server on the same database, for the same people.
+    pub fn beside(&self, data: &Path, args: &[&str]) -> Server {
+        let (child, line) = spawn(data, args, None, "listens on");
+        let address = line.rsplit_once("://").unwrap().1.trim().to_owned();
+        Server { child, address, cookie: self.cookie.clone(), csrf: self.csrf.clone() }
+    }
+
     /// Kills the process, as a crash would.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
