@@ -122,7 +122,12 @@ pub(super) async fn page(
         remarks: serde_json::from_str::<Vec<serde_json::Value>>(&document.diagnostics).map_or(0, |d| d.len()),
         document,
     };
-    let documents = inventory::documents(app.db(), actor, id).await?.into_iter().map(shown).collect();
+    let documents: Vec<Shown> =
+        inventory::documents(app.db(), actor, id).await?.into_iter().map(shown).collect();
+    let mut work = jobs::of(app.db(), actor, &format!("release/{id}")).await?;
+    // a failure is no news once another document took its place
+    let newest = documents.first().map(|d| d.document.uploaded.clone()).unwrap_or_default();
+    work.retain(|j| j.ended.as_ref().is_none_or(|ended| *ended > newest));
     let title = format!("{} {}", r.product_name, r.version);
     show(&One {
         page: Page::new(browser, "/products", &title).crumb("/products", "Products"),
@@ -153,7 +158,7 @@ pub(super) async fn page(
         done: get("done").to_owned(),
         tab,
         wrong,
-        work: jobs::of(app.db(), actor, &format!("release/{id}")).await?,
+        work,
         r,
     })
 }

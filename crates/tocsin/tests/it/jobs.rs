@@ -128,6 +128,13 @@ fn a_large_upload_is_kept_and_read_by_a_job() {
     assert!(page.contains("Why it failed") && page.contains("<pre"), "{page}");
     let csv = server.page("/jobs.csv?kind=sbom").text();
     assert_eq!(csv.lines().count(), 3, "{csv}");
+    api.idle();
+    let stream = server.page(&format!("/jobs/events?ids={id},x,9999")).text();
+    let told = stream.matches("event: job").count();
+    assert!(
+        told == 1 && stream.contains("\"state\":\"failed\"") && stream.contains("event: end"),
+        "{stream}"
+    );
     // keyset pages
     let first = api.get("/api/v2/jobs?limit=1");
     let second = api.get(&format!("/api/v2/jobs?limit=1&from={}", first["next"]));

@@ -195,3 +195,40 @@ pub async fn run_now(db: &DatabaseConnection, actor: &Actor, name: &str) -> Resu
     change.commit().await?;
     Ok(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::next;
+
+    proptest! {
+        #[test]
+        fn any_text_gives_a_time_to_come_or_is_refused(
+            fields in proptest::collection::vec("[0-9*/,LW#?A-Z-]{1,6}", 5),
+            day in 1_u32..29,
+        ) {
+            let now = format!("2026-02-{day:02}T23:59:59.999Z");
+            if let Ok(at) = next(&fields.join(" "), &now) {
+                prop_assert!(at > now, "{at}");
+            }
+        }
+
+        #[test]
+        fn no_text_is_too_strange(text in "\\PC{0,60}") {
+            let _ = next(&text, "2026-02-28T23:59:59.999Z");
+        }
+    }
+
+    #[test]
+    fn times_are_those_of_cron() {
+        for (cron, at) in [
+            ("*/15 * * * *", "2026-03-01T00:00:00.000Z"),
+            ("30 2 * * 1", "2026-03-02T02:30:00.000Z"),
+            ("0 0 29 2 *", "2028-02-29T00:00:00.000Z"),
+            ("0 12 1,15 * *", "2026-03-01T12:00:00.000Z"),
+        ] {
+            assert_eq!(next(cron, "2026-02-28T23:59:59.999Z").unwrap(), at, "{cron}");
+        }
+    }
+}
