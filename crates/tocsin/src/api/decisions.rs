@@ -21,6 +21,7 @@ pub(super) const ACCESS: &[Route] = &[
     ("POST", "/api/v2/decisions/{id}/refusal", Access::Needs(Permission::DecisionApprove)),
     ("POST", "/api/v2/decisions/{id}/withdrawal", Access::Needs(Permission::FindingDecide)),
     ("POST", "/api/v2/findings/{id}/owner", Access::Needs(Permission::FindingDecide)),
+    ("POST", "/api/v2/findings/owners", Access::Needs(Permission::FindingDecide)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -31,6 +32,7 @@ pub fn routes() -> Router<App> {
         .route("/api/v2/decisions/{id}/refusal", post(reject))
         .route("/api/v2/decisions/{id}/withdrawal", post(withdraw))
         .route("/api/v2/findings/{id}/owner", post(own))
+        .route("/api/v2/findings/owners", post(own_all))
 }
 
 #[derive(Deserialize)]
@@ -120,6 +122,25 @@ async fn own(
 ) -> Result<Json<Value>, ApiError> {
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let changed = detection::own(&mut change, &[id], &wanted).await?;
+    change.commit().await?;
+    Ok(Json(json!({"changed": changed})))
+}
+
+/// The findings, and what to change of each.
+#[derive(Deserialize)]
+struct Many {
+    findings: Vec<i64>,
+    #[serde(flatten)]
+    wanted: Ownership,
+}
+
+async fn own_all(
+    State(app): State<App>,
+    Client(who): Client,
+    Json(many): Json<Many>,
+) -> Result<Json<Value>, ApiError> {
+    let mut change = Change::begin(app.db(), &who.actor).await?;
+    let changed = detection::own(&mut change, &many.findings, &many.wanted).await?;
     change.commit().await?;
     Ok(Json(json!({"changed": changed})))
 }

@@ -167,6 +167,8 @@ fn vex_goes_in_and_out() {
         let owned = client
             .post(&format!("/api/v2/findings/{finding}/owner"), &json!({"owner": 1, "due": "2030-01-01"}));
         assert_eq!(owned.json()["changed"], 1, "{}", owned.text());
+        let many = client.post("/api/v2/findings/owners", &json!({"findings": [finding], "owner": null}));
+        assert_eq!(many.json()["changed"], 1, "{}", many.text());
         let bad = client.post(&format!("/api/v2/findings/{finding}/owner"), &json!({"due": "soon"}));
         assert_eq!(bad.status, 422, "{}", bad.text());
     });
