@@ -364,7 +364,9 @@ async fn apply(
                 continue;
             }
             let said = (d.status.clone(), d.justification.clone(), d.response.clone(), d.detail.clone());
-            if c.said.as_ref() == Some(&said) {
+            // what nobody decided is under investigation already
+            let open = c.said.is_none() && d.status == "under_investigation" && d.detail.is_empty();
+            if open || c.said.as_ref() == Some(&said) {
                 outcome.unchanged += 1;
                 continue;
             }
