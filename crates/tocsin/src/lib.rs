@@ -7,6 +7,7 @@ pub mod api;
 pub mod cli;
 pub mod error;
 pub mod expire;
+pub mod export;
 pub mod intake;
 pub mod output;
 pub mod rematch;

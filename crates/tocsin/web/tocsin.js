@@ -77,12 +77,77 @@ for (const here of document.querySelectorAll("nav [aria-current=page]")) {
   here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
 }
 
-// Times in the reader's own zone on hover.
+// Times in the reader's own zone: what is written to the minute is told so, and everything says the exact instant with
+// its zone on hover.
 for (const time of document.querySelectorAll("time[datetime]")) {
   const at = new Date(time.dateTime);
-  if (!Number.isNaN(at.valueOf())) {
-    time.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  if (Number.isNaN(at.valueOf())) continue;
+  time.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  if (/^\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?$/.test(time.textContent.trim())) {
+    const two = (n) => String(n).padStart(2, "0");
+    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    time.textContent = `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
   }
+}
+
+// The field at the top suggests while one types: arrows choose, Enter opens, Escape closes.
+const field = document.getElementById("q");
+if (field?.form?.classList.contains("search")) {
+  const box = document.createElement("div");
+  Object.assign(box, { className: "suggest", id: "suggest", hidden: true });
+  box.setAttribute("role", "listbox");
+  box.setAttribute("aria-label", "Found");
+  field.form.append(box);
+  const close = () => {
+    box.hidden = true;
+    field.setAttribute("aria-expanded", "false");
+    field.removeAttribute("aria-activedescendant");
+  };
+  const attributes = { role: "combobox", "aria-controls": "suggest", "aria-autocomplete": "list", "aria-expanded": "false" };
+  for (const [name, value] of Object.entries(attributes)) field.setAttribute(name, value);
+  let wait;
+  let asked = 0;
+  field.addEventListener("input", () => {
+    clearTimeout(wait);
+    const text = field.value.trim();
+    if (text.length < 2) return close();
+    wait = setTimeout(async () => {
+      const mine = ++asked;
+      const reply = await fetch(`/search/list?q=${encodeURIComponent(text)}`).catch(() => null);
+      if (!reply?.ok || reply.redirected || mine !== asked || document.activeElement !== field) return;
+      // made by our own server with everything escaped; the policy of the page forbids scripts in it
+      box.innerHTML = await reply.text();
+      box.querySelectorAll("a").forEach((a, n) => Object.assign(a, { id: `suggest-${n}`, tabIndex: -1 }));
+      box.hidden = false;
+      field.setAttribute("aria-expanded", "true");
+    }, 120);
+  });
+  field.addEventListener("keydown", (e) => {
+    const all = [...box.querySelectorAll("a")];
+    const at = all.findIndex((a) => a.getAttribute("aria-selected") === "true");
+    if (box.hidden || !all.length) return;
+    if (e.key === "Escape") {
+      e.preventDefault();
+      close();
+    } else if (e.key === "Enter" && at >= 0) {
+      e.preventDefault();
+      all[at].click();
+    } else if (e.key === "ArrowDown" || e.key === "ArrowUp") {
+      e.preventDefault();
+      const next = (at + (e.key === "ArrowDown" ? 1 : all.length + (at < 0 ? 0 : -1))) % all.length;
+      all.forEach((a, n) => a.setAttribute("aria-selected", String(n === next)));
+      all[next].scrollIntoView({ block: "nearest" });
+      field.setAttribute("aria-activedescendant", all[next].id);
+    }
+  });
+  document.addEventListener("pointerdown", (e) => field.form.contains(e.target) || close());
+  field.addEventListener("blur", (e) => box.contains(e.relatedTarget) || setTimeout(close, 150));
+}
+
+// A menu closes when one clicks elsewhere or presses Escape.
+for (const menu of document.querySelectorAll("details.menu")) {
+  document.addEventListener("pointerdown", (e) => menu.contains(e.target) || (menu.open = false));
+  menu.addEventListener("keydown", (e) => e.key === "Escape" && ((menu.open = false), menu.querySelector("summary").focus()));
 }
 
 // A field marked data-drop takes a file dropped on it and sends the form.

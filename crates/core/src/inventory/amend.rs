@@ -46,8 +46,10 @@ pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<(
         return Ok(());
     }
     if let Some(active) = a.active {
-        let update = "UPDATE release SET active = $2 WHERE id = $1";
-        sql::run(&change.tx, what, update, vec![release.into(), i64::from(active).into()]).await?;
+        let update = "UPDATE release SET active = $2, archived = CASE WHEN $2 = 1 THEN NULL ELSE COALESCE(archived, $3) \
+                      END WHERE id = $1";
+        let values = vec![release.into(), i64::from(active).into(), change.actor.now.clone().into()];
+        sql::run(&change.tx, what, update, values).await?;
     }
     if let Some(latest) = a.latest {
         let update = "UPDATE release SET latest = CASE WHEN id = $2 THEN $3 WHEN $3 = 1 THEN 0 ELSE latest END \

@@ -12,32 +12,58 @@ use crate::platform::sql;
 
 mod amend;
 mod compare;
+mod component;
 mod deployments;
+mod devices;
 pub(crate) mod document;
+mod export;
+mod graph;
 mod licences;
+mod manage;
+mod overview;
 mod part;
 mod received;
+mod stakeholders;
+mod suppliers;
+mod system;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unusual;
 mod upload;
 mod used;
+pub(crate) mod words;
 
 pub use amend::{Amend, amend, tags};
 pub use compare::{Changed, Comparison, Piece, compare};
-pub use deployments::{Deployment, deploy, deployments};
+pub use component::{
+    Detail, Hurt, Life, Place, Version, all_lives, component_of, hurts, life_of, lives, note_lives, package,
+    places, versions,
+};
+pub use deployments::{Deployment, customer, deploy, deployments, deployments_of};
+pub use devices::{Device, Located, devices, drop_devices, locate, note_devices};
 pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
+pub use export::{Export, export};
+pub use graph::{Graph, Node, graph, why};
 pub use licences::{
     Licence, LicenceAsked, LicenceUse, Ruling, Violation, ViolationPlace, licence_rules, licence_uses,
     licences, rule_licences, violations,
 };
+pub use manage::{
+    Consequences, LineDetail, LineEdit, ProductDetail, ProductEdit, ReleaseEdit, Thing, archive,
+    consequences, delete, edit_line, edit_product, edit_release, line_of, product_of, release_edit,
+};
+pub use overview::{Branch, SOON, Support, Wanted, overview, support};
 pub use part::{Part, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
+pub use stakeholders::{INTERESTS, Stakeholder, drop_stakeholder, save_stakeholder, stakeholders, told};
+pub use suppliers::{Supplier, note_supplier, supplier, suppliers};
+pub use system::{SYSTEM_BYTES, System, has_system, set_system, system};
 pub use unusual::{Held, Unusual, drop_held, forget_held, held, held_bytes, hold_upload};
 pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, prepare_with, upload};
 pub(crate) use upload::{identity, kind_named, options, place};
-pub use used::{Use, where_used};
+pub(crate) use used::main_id;
+pub use used::{Answer, FoundPart, Holder, OWNERS, Owner, Totals, Use, answer, where_used};
 
 /// A product line with how much is in it.
 #[derive(Debug, Clone, Serialize)]
@@ -231,6 +257,34 @@ pub async fn release_named(
     let rows = sql::raw(db, "reading a release", &select, values).await?;
     let found = sql::read(&rows, "reading a release", release)?;
     found.into_iter().next().ok_or_else(|| Error::NotFound(format!("release {product} {version}")))
+}
+
+/// Releases of these ids that the actor may see, in no order.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn releases_by(db: &DatabaseConnection, actor: &Actor, ids: &[i64]) -> Result<Vec<Release>> {
+    let mut values = vec![actor.workspace.into(), sql::list(ids)];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!("{RELEASE} WHERE r.workspace = $1 AND r.id IN {}{scope}", sql::numbers(db, 2));
+    let rows = sql::raw(db, "reading releases", &select, values).await?;
+    sql::read(&rows, "reading releases", release)
+}
+
+/// A text for `LIKE … ESCAPE '!'` in which nothing stands for something else.
+pub(crate) fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        if matches!(c, '!' | '%' | '_') {
+            out.push('!');
+        }
+        out.push(c);
+        out
+    })
+}
+
+/// What holds a text in any case, for `LOWER(…) LIKE … ESCAPE '!'`.
+pub(crate) fn like(text: &str) -> String {
+    format!("%{}%", escaped(&text.trim().to_lowercase()))
 }
 
 fn named(what: &str, name: &str) -> Result<String> {

@@ -25,6 +25,9 @@ use crate::platform::{bulk, sql};
 /// Most places of one component that are kept; more are counted in the last.
 const PLACES: usize = 200;
 
+/// Most characters of a licence by which it is looked up; documents put whole texts there.
+const LICENCE: usize = 500;
+
 /// A document that was read and matched and waits to be put in place.
 pub struct Prepared {
     pub(super) bom: Bom,
@@ -268,8 +271,10 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
             .collect();
     let opened = p.opened.as_deref();
     let findings = detection::apply(change, &release, &p.report, &numbers, &difference, opened).await?;
-    let update = "UPDATE release SET components = $2, told = $3 WHERE id = $1";
-    let values = vec![release.id.into(), (p.placed.len() as i64).into(), i64::from(told(&p.bom)).into()];
+    let root = p.bom.root.and_then(|at| numbers.get(at)).copied().unwrap_or(0);
+    let update = "UPDATE release SET components = $2, told = $3, root = $4 WHERE id = $1";
+    let count = p.placed.len() as i64;
+    let values = vec![release.id.into(), count.into(), i64::from(told(&p.bom)).into(), root.into()];
     sql::run(&change.tx, "counting components", update, values).await?;
     Ok(Uploaded {
         release: release.id,
@@ -399,6 +404,8 @@ async fn occurrences(
         sql::run(&change.tx, what, &format!("DELETE FROM {table} WHERE release = $1"), vec![release.into()])
             .await?;
     }
+    let of =
+        |n: &usize| p.of.get(*n).and_then(|at| p.placed.get(*at)).and_then(|c| ids.get(&c.hash)).copied();
     let (mut rows, mut hashes, mut licences) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for placed in &p.placed {
         let (Some(c), Some(id)) = (p.bom.components.get(placed.first), ids.get(&placed.hash)) else {
@@ -414,15 +421,17 @@ async fn occurrences(
             Value::from(""),
             i64::from(placed.direct).into(),
             serde_json::to_string(&c.hashes).unwrap_or_default().into(),
+            c.parent.as_ref().and_then(of).filter(|parent| parent != id).unwrap_or(0).into(),
         ]);
         for (_, value) in &c.hashes {
             hashes.insert((value.clone(), *id), ());
         }
         for name in names {
-            licences.insert((name.to_owned(), *id), ());
+            licences.insert((name.chars().take(LICENCE).collect(), *id), ());
         }
     }
-    let head = "INSERT INTO occurrence (release, component, ref, places, licences, scope, direct, hashes)";
+    let head =
+        "INSERT INTO occurrence (release, component, ref, places, licences, scope, direct, hashes, parent)";
     bulk::insert(&change.tx, what, head, "", rows).await?;
     let pairs = |map: BTreeMap<(String, i64), ()>| -> Vec<[Value; 3]> {
         map.into_keys().map(|(text, id)| [release.into(), sql::text(&text), id.into()]).collect()
@@ -431,10 +440,8 @@ async fn occurrences(
     bulk::insert(&change.tx, what, head, "", pairs(hashes)).await?;
     let head = "INSERT INTO occurrence_licence (release, licence, component)";
     bulk::insert(&change.tx, what, head, "", pairs(licences)).await?;
-    let id =
-        |n: &usize| p.of.get(*n).and_then(|at| p.placed.get(*at)).and_then(|c| ids.get(&c.hash)).copied();
     let edges: HashSet<(i64, i64)> =
-        p.bom.dependencies.iter().filter_map(|(from, to)| Some((id(from)?, id(to)?))).collect();
+        p.bom.dependencies.iter().filter_map(|(from, to)| Some((of(from)?, of(to)?))).collect();
     let rows = edges.into_iter().map(|(from, to)| [release.into(), from.into(), to.into()]).collect();
     bulk::insert(&change.tx, what, "INSERT INTO edge (release, parent, child)", "", rows).await?;
     super::licences::count(change, release).await

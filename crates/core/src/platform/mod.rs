@@ -14,3 +14,4 @@ pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod vault;
+pub mod workspaces;

@@ -16,6 +16,7 @@ use crate::intake::{self, Taken};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
+mod around;
 mod compat;
 mod decisions;
 mod jobs;
@@ -32,7 +33,8 @@ const OWN: &[Route] = &[
 ];
 
 /// Who may use which route of the API.
-pub const ACCESS: &[&[&[Route]]] = &[&[OWN, jobs::ACCESS, decisions::ACCESS, vex::ACCESS], compat::ACCESS];
+pub const ACCESS: &[&[&[Route]]] =
+    &[&[OWN, jobs::ACCESS, decisions::ACCESS, vex::ACCESS, around::ACCESS], compat::ACCESS];
 
 /// The reply to a caller who is not known.
 pub(crate) fn unknown(path: &str) -> Response {
@@ -51,6 +53,7 @@ pub fn routes() -> Router<App> {
         .merge(jobs::routes())
         .merge(decisions::routes())
         .merge(vex::routes())
+        .merge(around::routes())
         .route("/api/v2/releases", get(releases))
         .route("/api/v2/releases/{id}", get(release))
         .route("/api/v2/releases/{id}/findings", get(findings))

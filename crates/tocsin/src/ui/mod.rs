@@ -1,20 +1,28 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
 mod chart;
+mod components;
 mod decisions;
 mod deployments;
+mod draw;
+mod exports;
 mod filters;
 mod findings;
 mod jobs;
 mod licences;
+mod manage;
 mod products;
+mod release_parts;
 mod releases;
+mod search;
 mod session;
 mod settings;
 mod sheet;
+mod stakeholders;
 mod today;
 mod used;
 mod vex;
+mod workspaces;
 
 use askama::Template;
 use axum::Router;
@@ -32,6 +40,12 @@ pub const ACCESS: &[&[Route]] = &[
     session::ACCESS,
     today::ACCESS,
     products::ACCESS,
+    manage::ACCESS,
+    exports::ACCESS,
+    components::ACCESS,
+    stakeholders::ACCESS,
+    search::ACCESS,
+    workspaces::ACCESS,
     releases::ACCESS,
     deployments::ACCESS,
     findings::ACCESS,
@@ -49,6 +63,12 @@ pub fn routes() -> Router<App> {
         .merge(session::routes())
         .merge(today::routes())
         .merge(products::routes())
+        .merge(manage::routes())
+        .merge(exports::routes())
+        .merge(components::routes())
+        .merge(stakeholders::routes())
+        .merge(search::routes())
+        .merge(workspaces::routes())
         .merge(releases::routes())
         .merge(deployments::routes())
         .merge(findings::routes())

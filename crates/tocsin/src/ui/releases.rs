@@ -1,4 +1,5 @@
-//! A release: its findings, components, licences, deployments, documents, and itself against another release.
+//! A release: overview, findings, components, dependency graph, licences, deployments, documents, operating system, and
+//! itself against another release.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::detection::{self, Filter};
 use tocsin_core::inventory::{
-    self, Comparison, Deployment, Difference, Document, Held, Licence, LicenceAsked, Listed, Release,
+    self, Comparison, Deployment, Device, Difference, Document, Held, Licence, LicenceAsked, Listed, Release,
     Violation,
 };
 use tocsin_core::platform::access::{Actor, Permission};
@@ -20,6 +21,7 @@ use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{self, Job};
 
 use super::findings::Pick;
+use super::release_parts::{self as parts, GraphView, Overview, SystemView};
 use super::{Answer, Page, encode, filters, form, show};
 use crate::intake::{self, Taken};
 use crate::server::guard::{Access, Route};
@@ -43,10 +45,21 @@ pub fn routes() -> Router<App> {
         .route("/releases/{id}/documents/{document}", get(original))
 }
 
+/// Devices on one page.
+const DEVICES: u64 = 200;
+
 struct Shown {
     document: Document,
     difference: Difference,
-    remarks: usize,
+    remarks: Vec<Remark>,
+}
+
+/// What the reader had to say of a document.
+#[derive(serde::Deserialize)]
+struct Remark {
+    code: String,
+    path: String,
+    message: String,
 }
 
 #[derive(Template)]
@@ -65,9 +78,15 @@ struct One {
     violations: Vec<Violation>,
     licences: Vec<Licence>,
     deployments: Vec<Deployment>,
+    devices: Vec<Device>,
+    overview: Overview,
+    graph: GraphView,
+    tree: Option<(String, usize)>,
+    system: SystemView,
     others: Vec<Release>,
     with: i64,
     comparison: Comparison,
+    now: String,
     may_upload: bool,
     may_write: bool,
     done: String,
@@ -87,8 +106,9 @@ pub(super) async fn page(
     let get = |name: &str| query.get(name).map_or("", String::as_str);
     let r = inventory::release_of(app.db(), actor, id).await?;
     let tab = match get("tab") {
-        tab @ ("components" | "licences" | "deployments" | "compare" | "documents") => tab.to_owned(),
-        _ => "findings".to_owned(),
+        tab @ ("findings" | "components" | "graph" | "licences" | "deployments" | "compare" | "documents"
+        | "system") => tab.to_owned(),
+        _ => "overview".to_owned(),
     };
     let (text, skip) = (get("text").to_owned(), get("skip").parse().unwrap_or(0));
     let list = if tab == "findings" {
@@ -97,7 +117,19 @@ pub(super) async fn page(
     } else {
         detection::Page { findings: Vec::new(), next: None }
     };
-    let components = if tab == "components" {
+    let as_tree = tab == "components" && get("view") == "tree";
+    let tree = if as_tree { Some(parts::tree(app, actor, id).await?) } else { None };
+    let overview =
+        if tab == "overview" { parts::overview(app, actor, &r).await? } else { Overview::default() };
+    let graph =
+        if tab == "graph" { parts::graph(app, actor, id, query).await? } else { GraphView::default() };
+    let system = if tab == "system" { parts::system(app, actor, id).await? } else { SystemView::default() };
+    let devices = if tab == "deployments" {
+        inventory::devices(app.db(), actor, id, get("serial"), skip, DEVICES).await?
+    } else {
+        Vec::new()
+    };
+    let components = if tab == "components" && !as_tree {
         inventory::components(app.db(), actor, id, &text, skip, 200).await?
     } else {
         Vec::new()
@@ -119,7 +151,7 @@ pub(super) async fn page(
     }
     let shown = |document: Document| Shown {
         difference: serde_json::from_str(&document.difference).unwrap_or_default(),
-        remarks: serde_json::from_str::<Vec<serde_json::Value>>(&document.diagnostics).map_or(0, |d| d.len()),
+        remarks: serde_json::from_str(&document.diagnostics).unwrap_or_default(),
         document,
     };
     let documents: Vec<Shown> =
@@ -130,7 +162,9 @@ pub(super) async fn page(
     work.retain(|j| j.ended.as_ref().is_none_or(|ended| *ended > newest));
     let title = format!("{} {}", r.product_name, r.version);
     show(&One {
-        page: Page::new(browser, "/products", &title).crumb("/products", "Products"),
+        page: Page::new(browser, "/products", &title)
+            .crumb("/products", "Products")
+            .crumb(format!("/products/{}", r.product), r.product_name.clone()),
         list,
         pick: Pick::none(),
         components,
@@ -150,6 +184,12 @@ pub(super) async fn page(
         },
         licences,
         deployments,
+        devices,
+        overview,
+        graph,
+        tree,
+        system,
+        now: now(),
         others,
         with,
         comparison,

@@ -148,6 +148,61 @@ await manager.click("button:text-is(\"Import\")");
 check("a wrong line is named", (await manager.textContent(".note.bad")).includes("line 3"));
 same("and nothing of the file is taken", await manager.textContent("[data-units]"), "52");
 
+// The graph: search, why a component is in it, the list as an equal; the same without a script.
+await manager.goto(`${base}${release}?tab=graph`);
+check("the graph is drawn", (await manager.locator("svg.graph a").count()) > 1);
+await manager.fill("#find", npm.name);
+await manager.click("button:text-is(\"Find\")");
+await manager.locator(".chips a.chip").first().click();
+check("why a component is in there", (await manager.textContent("#main")).includes("Why is it in here?"));
+await plain.goto(`${base}${release}?tab=graph&view=list`);
+check("the list says as much as the drawing", (await plain.locator("table[data-keys] tbody tr").count()) > 1);
+await plain.goto(`${base}${release}?tab=components&view=tree`);
+check("components stand as a tree", (await plain.locator("ul.tree > li").count()) > 0);
+
+// The field at the top finds everything, with keys alone.
+await manager.goto(`${base}/products`);
+await manager.keyboard.press("/");
+await manager.keyboard.type("infusion pump 3.2");
+await manager.waitForSelector(".suggest:not([hidden]) a");
+await manager.keyboard.press("ArrowDown");
+await manager.keyboard.press("Enter");
+await manager.waitForURL(/\/releases\/\d+/);
+check("the field at the top leads to a release", (await manager.textContent("h1")).includes("3.2"));
+await plain.goto(`${base}/search?q=${encodeURIComponent(npm.name)}`);
+check("search works without a script", (await plain.locator("table.hits a").count()) > 0);
+
+// What cannot be undone asks for the name; what can be undone comes back.
+await manager.goto(`${base}${release}/edit`);
+await manager.fill("#support_until", "2031-12-31");
+await manager.click("button:text-is(\"Save\")");
+check("the support period is told", (await manager.textContent(".facts")).includes("2031-12-31"));
+await manager.goto(`${base}${release}/edit`);
+await manager.fill("#typed", "something else");
+await manager.click("button:text-is(\"Delete this release\")");
+check("a wrong name deletes nothing", (await manager.textContent(".note.bad")).includes("type the name"));
+await manager.click("button:text-is(\"Archive this release\")");
+check("an archived release says so", (await manager.textContent("h1")).includes("archived"));
+await manager.goto(`${base}${release}/edit`);
+await manager.click("button:text-is(\"Take out of the archive\")");
+check("and comes back", !(await manager.textContent("h1")).includes("archived"));
+const product = new URL(await manager.locator(".crumbs a").last().getAttribute("href"), base).pathname;
+
+// A device is found by its own number.
+await manager.goto(`${base}${release}?tab=deployments`);
+await manager.fill("#device-customer", "Ward clinic");
+await manager.fill("#device-region", "EU");
+await manager.fill("#serials", "SN-100\nSN-101");
+await manager.click("button:text-is(\"Note devices\")");
+await manager.goto(`${base}/devices?serial=sn-10`);
+same("devices are found by the beginning of their number", await manager.locator("table[data-keys] tbody tr").count(), 2);
+await manager.goto(`${base}/stakeholders`);
+await manager.fill("#name", "Ward clinic");
+await manager.fill("#email", "it@ward.example");
+await manager.check("input[name=interest][value=critical]");
+await manager.click("button:text-is(\"Save\")");
+same("a stakeholder is noted", await manager.locator("table[data-keys] tbody tr").count(), 1);
+
 // What changed between the two.
 await manager.goto(`${base}${release}?tab=compare`);
 for (const [title, name] of [["Added", "left-pad"], ["Removed", dropped.name]]) {
@@ -303,6 +358,21 @@ const pages = {
   deployments: `${release}?tab=deployments`,
   compare: `${release}?tab=compare`,
   documents: `${release}?tab=documents`,
+  releasefindings: `${release}?tab=findings`,
+  tree: `${release}?tab=components&view=tree`,
+  graph: `${release}?tab=graph`,
+  graphlist: `${release}?tab=graph&view=list`,
+  system: `${release}?tab=system`,
+  change: `${release}/edit`,
+  product,
+  changeproduct: `${product}/edit`,
+  devices: "/devices?serial=sn",
+  customer: "/customers?name=Ward%20clinic",
+  stakeholders: "/stakeholders",
+  suppliers: "/suppliers",
+  lifecycle: "/lifecycle",
+  search: "/search?q=pump",
+  workspaces: "/workspaces",
   used: "/where-used?q=openssl",
   audit: "/audit",
   jobs: "/jobs",
@@ -317,6 +387,8 @@ const pages = {
 };
 await manager.goto(`${base}/findings`);
 pages.vulnerability = `/vulnerabilities/${(await manager.textContent("td.wide a")).trim()}`;
+await manager.goto(`${base}${release}?tab=components`);
+pages.component = await manager.locator("td.wide a").first().getAttribute("href");
 const state = await manager.context().storageState();
 for (const colorScheme of ["light", "dark"]) {
   const page = await person({ colorScheme, storageState: state });

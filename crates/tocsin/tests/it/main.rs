@@ -16,6 +16,7 @@ mod faults;
 mod folder;
 mod fuzz;
 mod hostile;
+mod inventory;
 mod jobs;
 mod matching;
 mod output;

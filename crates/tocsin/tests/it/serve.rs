@@ -206,6 +206,14 @@ impl Server {
         between(&page, "<pre>", "</pre>").to_owned()
     }
 
+    /// A request of the first person's browser; a form is sent with the session's token.
+    pub fn browse(&self, method: &str, path: &str, form: &str) -> Reply {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", self.cookie.as_str())];
+        let body = if method == "GET" { String::new() } else { format!("csrf={}&{form}", self.csrf) };
+        send(&self.address, method, path, &headers, body.as_bytes())
+    }
+
     /// A request with headers.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         send(&self.address, method, path, headers, body)

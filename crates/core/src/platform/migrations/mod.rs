@@ -12,6 +12,7 @@ mod m0012_remarks;
 mod m0020_jobs;
 mod m0021_fanout;
 mod m0023_decisions;
+mod m0025_inventory;
 
 /// All migrations.
 pub struct Migrator;
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_jobs::Migration),
             Box::new(m0021_fanout::Migration),
             Box::new(m0023_decisions::Migration),
+            Box::new(m0025_inventory::Migration),
         ]
     }
 }

@@ -1,5 +1,9 @@
 //! From an invitation to a decided finding, on each backend.
 
+mod export;
+mod manage;
+mod search;
+
 use tocsin_engine::index::{FactsBuilder, Group, Index, SegmentBuilder, encode};
 use tocsin_formats::intel::{RawKind, parse};
 
