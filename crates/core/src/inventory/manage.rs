@@ -478,7 +478,9 @@ pub async fn delete(change: &mut Change<'_>, thing: Thing, typed: &str) -> Resul
     }
     let orphans = format!(
         "DELETE FROM blob WHERE hash IN {} AND NOT EXISTS (SELECT 1 FROM document d WHERE d.blob = blob.hash) \
-         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.blob = blob.hash)",
+         AND NOT EXISTS (SELECT 1 FROM job j WHERE j.blob = blob.hash) \
+         AND NOT EXISTS (SELECT 1 FROM vex_import v WHERE v.blob = blob.hash) \
+         AND NOT EXISTS (SELECT 1 FROM held_upload h WHERE h.blob = blob.hash)",
         sql::texts(&change.tx, 1)
     );
     sql::run(&change.tx, what, &orphans, vec![sql::list(&blobs)]).await?;
