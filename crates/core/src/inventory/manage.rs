@@ -96,7 +96,7 @@ pub(super) fn day(field: &str, text: Option<&str>) -> Result<Option<String>> {
     let number = |range: std::ops::Range<usize>| text.get(range).and_then(|d| d.parse::<u32>().ok());
     let shape =
         text.len() == 10 && text.as_bytes().get(4) == Some(&b'-') && text.as_bytes().get(7) == Some(&b'-');
-    let leap = |y: u32| y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let leap = |y: u32| y.is_multiple_of(4) && (!y.is_multiple_of(100) || y.is_multiple_of(400));
     let good = match (number(0..4), number(5..7), number(8..10)) {
         (Some(y), Some(m @ 1..=12), Some(d)) if shape && y >= 1900 => {
             let last = match m {
