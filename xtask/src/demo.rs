@@ -14,6 +14,7 @@ const PORT: u16 = 8470;
 /// Fills a data folder with the maker's workspace and serves it until it is stopped.
 pub fn serve() -> Outcome {
     prepare()?;
+    super::assets();
     cargo(&["build", "--locked", "-p", "tocsin", "-p", "tocsin-demo"])?;
     let data = fresh("demo")?;
     let password = password()?;

@@ -1,8 +1,9 @@
-//! The build helper: `cargo xtask test | pages | demo | bench`. Plain Rust over plain commands; nothing here is part of
+//! The build helper: `cargo xtask test | pages | assets | demo | bench`. Plain Rust over plain commands; nothing here is part of
 //! the product.
 
 #![allow(clippy::print_stdout, reason = "a build helper talks to the person who runs it")]
 
+mod assets;
 mod browser;
 mod demo;
 mod postgres;
@@ -14,6 +15,7 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask test              format, lints, licences and all tests
 cargo xtask pages             the pages in a browser (part of test)
+cargo xtask assets            fetch what pages use from npm, for the next build (part of test and demo)
 cargo xtask demo              the web application with the workspace of an invented maker
 cargo xtask demo scan         the main job on the command line, on the built-in demo data
 cargo xtask bench NAME        match | index | import | sbom | portfolio [--releases N]: figures as JSON lines
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match args.first().map(String::as_str) {
         Some("test") => test(),
         Some("pages") => pages(),
+        Some("assets") => assets::fetch(),
         Some("demo") if args.get(1).is_some_and(|a| a == "scan") => demo::scan(),
         Some("demo") => demo::serve(),
         Some("bench") => bench(&args[1..]),
@@ -101,6 +104,7 @@ fn prepare() -> Outcome {
 
 fn test() -> Outcome {
     prepare()?;
+    assets();
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])?;
     let tools = python::programs(&CHECKERS).inspect_err(|e| {
@@ -125,6 +129,13 @@ fn test() -> Outcome {
     let audit = tools.ok().map(|t| (AUDIT, t.join("cargo-audit").display().to_string()));
     cargo_with(&["test", "--workspace", "--locked"], url.into_iter().chain(audit))?;
     pages()
+}
+
+/// Fetches the page assets; without them the program is built with plain pages in their place.
+pub fn assets() {
+    if let Err(e) = assets::fetch() {
+        println!("==> SKIPPED: the API is shown as a plain page, without Swagger UI: {e}");
+    }
 }
 
 /// The pages in a browser, where there is one.

@@ -64,6 +64,7 @@ fn report() -> Vec<VdrVulnerability> {
             state: Some("not_affected".into()),
             justification: Some("vulnerable_code_not_present".into()),
             detail: None,
+            ..VdrAnalysis::default()
         }),
         affects: vec![VdrAffect {
             reference: "components[0]".into(),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sea_orm::Value;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::thing::{COLUMNS as THING, Thing};
 use super::{approve, carry, note, recount};
@@ -33,7 +34,7 @@ pub const RESPONSES: [&str; 5] =
     ["can_not_fix", "will_not_fix", "update", "rollback", "workaround_available"];
 
 /// How far a decision reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reach {
     /// This component in this release.
@@ -64,7 +65,7 @@ impl Reach {
 }
 
 /// A decision to be made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Decision {
     /// One of [`STATUSES`].
     pub status: String,

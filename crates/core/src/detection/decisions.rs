@@ -12,7 +12,8 @@ use crate::platform::access::{Actor, Lines, Permission};
 use crate::platform::sql;
 
 /// A decision as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = KeptDecision)]
 pub struct Kept {
     /// Id.
     pub id: i64,

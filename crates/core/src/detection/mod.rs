@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tocsin_engine::matching::{Finding as Match, Report};
+use utoipa::ToSchema;
 
 use crate::error::Result;
 use crate::intel::{self, Changes, Opened};
@@ -15,11 +16,13 @@ use crate::platform::{bulk, sql};
 
 mod approve;
 mod carry;
+mod counted;
 mod decide;
 mod decisions;
 mod exploitation;
 mod fanout;
 mod ground;
+mod hold;
 mod own;
 mod query;
 mod rematch;
@@ -32,12 +35,16 @@ mod vex;
 
 pub use approve::{approve, reject, withdraw_decision};
 pub use carry::expire;
+pub use counted::{Counted, counted};
 pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, decide, decide_all};
 pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
 pub use fanout::{Behind, behind};
 pub use ground::{Ground, grounds, remark, withdraw};
+pub use hold::hold;
 pub use own::{Ownership, own, owners};
-pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
+pub use query::{
+    Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread, vulnerabilities,
+};
 pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
@@ -54,7 +61,7 @@ pub fn product_purl(product: &str, version: &str) -> String {
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];
 
 /// What a new report did to a release's findings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Found for the first time.
     pub new: usize,
@@ -67,7 +74,7 @@ pub struct Outcome {
 }
 
 /// One source's word, as stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
     /// Source.
     pub source: String,

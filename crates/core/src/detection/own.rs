@@ -13,7 +13,7 @@ use crate::platform::change::Change;
 use crate::platform::sql;
 
 /// What to change; what is missing stays, what is null is taken away.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Ownership {
     /// A person of the workspace.
     #[serde(default, with = "given", skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,8 @@
 //! Asking for findings: lists by filter, one with its evidence, its history, counts.
 
-use sea_orm::{DatabaseConnection, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Value};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Evidence, SEVERITIES};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub struct Filter {
 }
 
 /// A finding as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Finding {
     /// Id.
     pub id: i64,
@@ -109,7 +110,7 @@ pub struct Page {
 }
 
 /// An event of a finding's life.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Story {
     /// When.
     pub at: String,
@@ -123,7 +124,7 @@ pub struct Story {
 }
 
 /// Open findings of the workspace, surely identified and not decided away, by severity.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Counts {
     /// Critical, high, medium, low, without rating.
     pub open: [i64; 5],
@@ -254,7 +255,7 @@ pub async fn findings(
 ///
 /// # Errors
 /// [`Error::NotFound`], also where the actor may not see it.
-pub async fn finding(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<(Finding, Vec<Evidence>)> {
+pub async fn finding(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<(Finding, Vec<Evidence>)> {
     let mut values = vec![actor.workspace.into(), id.into()];
     let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
     let select = format!("SELECT {COLUMNS}, f.evidence {TABLES} WHERE f.workspace = $1 AND f.id = $2{scope}");
@@ -299,8 +300,23 @@ pub async fn counts(db: &DatabaseConnection, actor: &Actor) -> Result<Counts> {
     }))
 }
 
+/// Ids of all vulnerabilities that hurt, or hurt once, a release that the actor may see.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn vulnerabilities(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<String>> {
+    let mut values = vec![actor.workspace.into()];
+    let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT DISTINCT f.vulnerability FROM finding f JOIN release r ON r.id = f.release JOIN product p \
+         ON p.id = r.product WHERE f.workspace = $1{scope}"
+    );
+    let rows: Vec<(String,)> = sql::rows(db, "listing vulnerabilities", &select, values).await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
 /// How far a vulnerability reaches: what is open of it and not decided away.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Spread {
     /// Releases that it hurts.
     pub releases: i64,

@@ -298,5 +298,5 @@ pub(crate) async fn count(change: &Change<'_>, releases: &[i64]) -> Result<()> {
     for chunk in releases.chunks(5_000) {
         sql::run(&change.tx, "counting findings", &update, vec![sql::list(chunk)]).await?;
     }
-    Ok(())
+    super::counted::keep(change, releases).await
 }

@@ -27,6 +27,7 @@ mod tests;
 pub mod types;
 mod vex;
 
+pub use catalogue::names as catalogue_names;
 pub use changes::{Changes, changes, prune};
 #[cfg(test)]
 pub(crate) use changes::{note, restated};

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Release, in_lines, named, release_of, releases_by};
 use crate::error::{Error, Result};
@@ -15,7 +16,7 @@ use crate::platform::sql;
 const MOST: i64 = 1_000_000_000_000;
 
 /// Units of a customer in a region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Deployment {
     /// Customer.
     pub customer: String,

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tocsin_engine::matching::upstream_of;
 use tocsin_model::bom::Bom;
 use tocsin_model::purl::Purl;
+use utoipa::ToSchema;
 
 use super::release_of;
 use crate::error::{Doing, Error, Result};
@@ -16,7 +17,7 @@ use crate::platform::change::Change;
 use crate::platform::sql;
 
 /// What a document changed: numbers, and the components by name and version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// Components that were not there.
     pub added: usize,

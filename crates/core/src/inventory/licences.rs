@@ -13,7 +13,7 @@ use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
 
 /// A licence as documents give it (an SPDX expression, or a name), and what the rules say of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Licence {
     /// The licence; empty for components that name none.
     pub name: String,

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Lines, Permission};
@@ -11,6 +12,9 @@ use crate::platform::change::Change;
 use crate::platform::sql;
 
 mod amend;
+mod card;
+#[cfg(test)]
+mod card_tests;
 mod compare;
 mod component;
 mod deployments;
@@ -18,11 +22,13 @@ mod devices;
 pub(crate) mod document;
 mod export;
 mod graph;
+mod imports;
 mod licences;
 mod manage;
 mod overview;
 mod part;
 mod received;
+mod remove;
 mod stakeholders;
 mod suppliers;
 mod system;
@@ -33,7 +39,8 @@ mod upload;
 mod used;
 pub(crate) mod words;
 
-pub use amend::{Amend, amend, tags};
+pub use amend::{Amend, amend, held_release, tags, tags_of};
+pub use card::{Card, Property, cards, properties, remove_property, set_card, set_property};
 pub use compare::{Changed, Comparison, Piece, compare};
 pub use component::{
     Detail, Hurt, Life, Place, Version, all_lives, component_of, hurts, life_of, lives, note_lives, package,
@@ -45,6 +52,7 @@ pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
 pub use export::{Export, export};
 pub use graph::{Graph, Node, graph, why};
+pub use imports::{Imported, imported, note_import};
 pub use licences::{
     Licence, LicenceAsked, LicenceUse, Ruling, Violation, ViolationPlace, licence_rules, licence_uses,
     licences, rule_licences, violations,
@@ -54,8 +62,9 @@ pub use manage::{
     consequences, delete, edit_line, edit_product, edit_release, line_of, product_of, release_edit,
 };
 pub use overview::{Branch, SOON, Support, Wanted, overview, support};
-pub use part::{Part, parts};
+pub use part::{Part, edges, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
+pub use remove::remove_release;
 pub use stakeholders::{INTERESTS, Stakeholder, drop_stakeholder, save_stakeholder, stakeholders, told};
 pub use suppliers::{Supplier, note_supplier, supplier, suppliers};
 pub use system::{SYSTEM_BYTES, System, has_system, set_system, system};
@@ -66,7 +75,7 @@ pub(crate) use used::main_id;
 pub use used::{Answer, FoundPart, Holder, OWNERS, Owner, Totals, Use, answer, where_used};
 
 /// A product line with how much is in it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Line {
     /// Id.
     pub id: i64,
@@ -79,7 +88,7 @@ pub struct Line {
 }
 
 /// A product with its releases' numbers added up.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Product {
     /// Id.
     pub id: i64,
@@ -96,7 +105,7 @@ pub struct Product {
 }
 
 /// A release: what was shipped.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Release {
     /// Id.
     pub id: i64,
@@ -402,7 +411,7 @@ fn one(row: Option<(i64,)>) -> Result<i64> {
 }
 
 /// A component of a release as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listed {
     /// Id.
     pub id: i64,

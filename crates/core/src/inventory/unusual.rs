@@ -28,7 +28,7 @@ const PAST: i64 = 20;
 const LISTED: usize = 200;
 
 /// What is unusual about an upload, and how to have it all the same.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Unusual {
     /// Release.
     pub release: i64,

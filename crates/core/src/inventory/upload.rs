@@ -12,6 +12,7 @@ use tocsin_engine::matching::{self, Options, Report};
 use tocsin_model::bom::{Bom, Component, ComponentKind, License};
 use tocsin_model::finding::Confidence;
 use tocsin_model::vex::VexStatement;
+use utoipa::ToSchema;
 
 use super::document::{self, Difference, Document};
 use super::{Release, component_ids, plain, release_of, unusual};
@@ -64,7 +65,7 @@ pub(crate) struct Placed {
 }
 
 /// What an upload did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Uploaded {
     /// The release.
     pub release: i64,
@@ -270,12 +271,12 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
             .map(|at| p.placed.get(*at).and_then(|c| ids.get(&c.hash)).copied().unwrap_or(0))
             .collect();
     let opened = p.opened.as_deref();
-    let findings = detection::apply(change, &release, &p.report, &numbers, &difference, opened).await?;
     let root = p.bom.root.and_then(|at| numbers.get(at)).copied().unwrap_or(0);
     let update = "UPDATE release SET components = $2, told = $3, root = $4 WHERE id = $1";
     let count = p.placed.len() as i64;
     let values = vec![release.id.into(), count.into(), i64::from(told(&p.bom)).into(), root.into()];
     sql::run(&change.tx, "counting components", update, values).await?;
+    let findings = detection::apply(change, &release, &p.report, &numbers, &difference, opened).await?;
     Ok(Uploaded {
         release: release.id,
         document,

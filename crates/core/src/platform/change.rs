@@ -12,6 +12,7 @@ use sea_orm::{
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
+use utoipa::ToSchema;
 
 use super::access::{Actor, Permission};
 use super::{jobs, sql};
@@ -42,7 +43,7 @@ struct Draft {
 }
 
 /// One event of the trail.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Event {
     /// Place in the chain, from 1.
     pub seq: i64,
@@ -222,7 +223,7 @@ pub async fn events(
 }
 
 /// What [`verify`] found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Verified {
     /// Events looked at.
     pub events: i64,

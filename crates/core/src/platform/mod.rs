@@ -5,6 +5,7 @@ pub(crate) mod bulk;
 pub mod change;
 pub mod clock;
 pub mod db;
+pub mod idempotency;
 pub mod jobs;
 mod migrations;
 pub mod people;

@@ -8,6 +8,7 @@
 
 mod build;
 mod component;
+pub mod convert;
 mod json;
 mod node;
 mod protobuf;

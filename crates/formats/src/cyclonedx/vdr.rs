@@ -65,6 +65,8 @@ pub struct VdrAnalysis {
     pub state: Option<String>,
     /// Justification in the words of CycloneDX, or of CISA's VEX, which are translated.
     pub justification: Option<String>,
+    /// What will be done, in the words of CycloneDX.
+    pub responses: Vec<String>,
     /// Explanation.
     pub detail: Option<String>,
 }
@@ -247,6 +249,11 @@ fn analysis(a: &VdrAnalysis) -> Value {
             other => detail.push(format!("Justification: {other}")),
         }
     }
+    const RESPONSES: [&str; 5] =
+        ["can_not_fix", "will_not_fix", "update", "rollback", "workaround_available"];
+    let responses = a.responses.iter().filter(|r| RESPONSES.contains(&r.as_str()));
+    let responses: Vec<Value> = responses.map(|r| r.clone().into()).collect();
+    put(&mut out, "response", Some(responses).filter(|l| !l.is_empty()));
     put(&mut out, "detail", Some(detail.join("\n")).filter(|d| !d.is_empty()));
     Value::Object(out)
 }

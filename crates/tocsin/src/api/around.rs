@@ -5,14 +5,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, put};
-use axum::{Json, Router};
+use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tocsin_core::inventory::{self, Device, Stakeholder, System};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
 use tocsin_core::search;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::export::{self, Format};
 use crate::server::guard::{Access, Route};
@@ -35,26 +37,33 @@ pub const ACCESS: &[Route] = &[
     ("DELETE", "/api/v2/stakeholders/{id}", Access::Needs(Permission::InventoryWrite)),
 ];
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v2/search", get(find))
-        .route("/api/v2/releases/{id}/export/{format}", get(bill))
-        .route("/api/v2/releases/{id}/graph", get(graph))
-        .route("/api/v2/releases/{id}/components/{component}/why", get(why))
-        .route("/api/v2/releases/{id}/system", get(system).put(set_system))
-        .route("/api/v2/releases/{id}/devices", get(devices).post(note_devices))
-        .route("/api/v2/devices", get(locate))
-        .route("/api/v2/stakeholders", get(stakeholders).post(add_stakeholder))
-        .route("/api/v2/stakeholders/{id}", put(change_stakeholder).delete(drop_stakeholder))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(find))
+        .routes(routes!(bill))
+        .routes(routes!(graph))
+        .routes(routes!(why))
+        .routes(routes!(system, set_system))
+        .routes(routes!(devices, note_devices))
+        .routes(routes!(locate))
+        .routes(routes!(stakeholders, add_stakeholder))
+        .routes(routes!(change_stakeholder, drop_stakeholder))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// What is looked for.
     #[serde(default)]
+    #[param(required = false)]
     q: String,
+    /// How many of each kind at most.
     limit: Option<usize>,
 }
 
+/// Everything by name
+#[utoipa::path(get, path = "/api/v2/search", tag = "Components", params(Asked),
+    responses((status = 200, description = "What was found.", body = serde_json::Value)))]
 async fn find(
     State(app): State<App>,
     Client(who): Client,
@@ -65,12 +74,18 @@ async fn find(
     Ok(Json(json!({ "q": asked.q, "found": found })))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct With {
+    /// With what is found and decided.
     #[serde(default)]
+    #[param(required = false)]
     vulnerabilities: bool,
 }
 
+/// A bill of materials of a release, made of what is held
+#[utoipa::path(get, path = "/api/v2/releases/{id}/export/{format}", tag = "SBOMs", params(("id" = i64, Path, description = "Id of the release."), ("format" = String, Path, description = "Form of the document.", example = "cyclonedx-json"), With),
+    responses((status = 200, description = "The document.", body = serde_json::Value)))]
 async fn bill(
     State(app): State<App>,
     Client(who): Client,
@@ -85,7 +100,11 @@ async fn bill(
     Ok(([(CONTENT_TYPE, out.kind.to_owned()), (CONTENT_DISPOSITION, disposition)], out.bytes).into_response())
 }
 
+/// The dependency graph of a release
+///
 /// The whole graph: nodes, and edges as pairs of component ids.
+#[utoipa::path(get, path = "/api/v2/releases/{id}/graph", tag = "Components", params(("id" = i64, Path, description = "Id of the release.")),
+    responses((status = 200, description = "Nodes, and edges as pairs of component ids.", body = serde_json::Value)))]
 async fn graph(
     State(app): State<App>,
     Client(who): Client,
@@ -100,6 +119,9 @@ async fn graph(
     Ok(Json(json!({ "root": g.root.as_ref().and_then(name), "nodes": g.nodes, "edges": edges })))
 }
 
+/// Why a component is in a release
+#[utoipa::path(get, path = "/api/v2/releases/{id}/components/{component}/why", tag = "Components", params(("id" = i64, Path, description = "Id of the release."), ("component" = i64, Path, description = "Id of the component.")),
+    responses((status = 200, description = "Ways from the product to the component.", body = serde_json::Value)))]
 async fn why(
     State(app): State<App>,
     Client(who): Client,
@@ -109,6 +131,9 @@ async fn why(
     Ok(Json(json!({ "ways": ways })))
 }
 
+/// The operating system of a release
+#[utoipa::path(get, path = "/api/v2/releases/{id}/system", tag = "Releases", params(("id" = i64, Path, description = "Id of the release.")),
+    responses((status = 200, description = "What is told of it.", body = serde_json::Value)))]
 async fn system(
     State(app): State<App>,
     Client(who): Client,
@@ -117,6 +142,9 @@ async fn system(
     Ok(Json(inventory::system(app.db(), &who.actor, id).await?))
 }
 
+/// Tells the operating system of a release
+#[utoipa::path(put, path = "/api/v2/releases/{id}/system", tag = "Releases", request_body = serde_json::Value, params(("id" = i64, Path, description = "Id of the release.")),
+    responses((status = 204, description = "It is kept.")))]
 async fn set_system(
     State(app): State<App>,
     Client(who): Client,
@@ -129,15 +157,24 @@ async fn set_system(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Devices {
+    /// Beginning of a serial number.
     #[serde(default)]
+    #[param(required = false)]
     serial: String,
+    /// Devices passed over.
     #[serde(default)]
+    #[param(required = false)]
     skip: u64,
+    /// Devices at most.
     limit: Option<u64>,
 }
 
+/// Devices that run a release
+#[utoipa::path(get, path = "/api/v2/releases/{id}/devices", tag = "Deployments", params(("id" = i64, Path, description = "Id of the release."), Devices),
+    responses((status = 200, description = "The devices.", body = serde_json::Value)))]
 async fn devices(
     State(app): State<App>,
     Client(who): Client,
@@ -148,21 +185,28 @@ async fn devices(
     Ok(Json(inventory::devices(app.db(), &who.actor, id, &asked.serial, asked.skip, most).await?))
 }
 
-#[derive(Deserialize)]
-struct Noted {
+/// A device in the field.
+#[derive(Deserialize, ToSchema)]
+struct NewDevice {
+    /// Customer.
     customer: String,
+    /// Region, or empty.
     #[serde(default)]
     region: String,
+    /// What tells the device from others.
     serial: String,
 }
 
+/// Notes devices that run a release
+#[utoipa::path(post, path = "/api/v2/releases/{id}/devices", tag = "Deployments", request_body = Vec<NewDevice>, params(("id" = i64, Path, description = "Id of the release.")),
+    responses((status = 200, description = "How many are new.", body = serde_json::Value)))]
 async fn note_devices(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    Json(list): Json<Vec<Noted>>,
+    Json(list): Json<Vec<NewDevice>>,
 ) -> Result<Json<Value>, ApiError> {
-    let device = |n: Noted| Device { customer: n.customer, region: n.region, serial: n.serial };
+    let device = |n: NewDevice| Device { customer: n.customer, region: n.region, serial: n.serial };
     let list: Vec<Device> = list.into_iter().map(device).collect();
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let new = inventory::note_devices(&mut change, id, &list).await?;
@@ -170,7 +214,11 @@ async fn note_devices(
     Ok(Json(json!({ "new": new })))
 }
 
+/// What a device runs
+///
 /// Which releases devices with this identifier run, with what is open in them.
+#[utoipa::path(get, path = "/api/v2/devices", tag = "Deployments", params(Devices),
+    responses((status = 200, description = "Releases that devices with this identifier run.", body = serde_json::Value)))]
 async fn locate(
     State(app): State<App>,
     Client(who): Client,
@@ -180,6 +228,9 @@ async fn locate(
     Ok(Json(json!({ "devices": inventory::locate(app.db(), &who.actor, &asked.serial, most).await? })))
 }
 
+/// Who is told of what
+#[utoipa::path(get, path = "/api/v2/stakeholders", tag = "People and keys", params(Asked),
+    responses((status = 200, description = "The stakeholders.", body = serde_json::Value)))]
 async fn stakeholders(
     State(app): State<App>,
     Client(who): Client,
@@ -195,6 +246,9 @@ async fn store(app: &App, client: &Client, s: Stakeholder) -> Result<Json<Value>
     Ok(Json(json!({ "id": id })))
 }
 
+/// Adds a stakeholder
+#[utoipa::path(post, path = "/api/v2/stakeholders", tag = "People and keys", request_body = serde_json::Value,
+    responses((status = 201, description = "Its id.", body = serde_json::Value)))]
 async fn add_stakeholder(
     State(app): State<App>,
     client: Client,
@@ -203,6 +257,9 @@ async fn add_stakeholder(
     Ok((StatusCode::CREATED, store(&app, &client, Stakeholder { id: 0, ..s }).await?))
 }
 
+/// Changes a stakeholder
+#[utoipa::path(put, path = "/api/v2/stakeholders/{id}", tag = "People and keys", request_body = serde_json::Value, params(("id" = i64, Path, description = "Id of the stakeholder.")),
+    responses((status = 200, description = "Its id.", body = serde_json::Value)))]
 async fn change_stakeholder(
     State(app): State<App>,
     client: Client,
@@ -215,6 +272,9 @@ async fn change_stakeholder(
     store(&app, &client, Stakeholder { id, ..s }).await
 }
 
+/// Removes a stakeholder
+#[utoipa::path(delete, path = "/api/v2/stakeholders/{id}", tag = "People and keys", params(("id" = i64, Path, description = "Id of the stakeholder.")),
+    responses((status = 204, description = "It is gone.")))]
 async fn drop_stakeholder(
     State(app): State<App>,
     Client(who): Client,

@@ -1,15 +1,17 @@
 //! `/api/v2/decisions`: what was decided, by whom and how far it reaches; approval, refusal, withdrawal. Owner and due
 //! date of findings.
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use tocsin_core::detection::{self, Asked, Kept, Ownership, State as Stand};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::findings::Decided;
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
@@ -24,28 +26,45 @@ pub(super) const ACCESS: &[Route] = &[
     ("POST", "/api/v2/findings/owners", Access::Needs(Permission::FindingDecide)),
 ];
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v2/decisions", get(list))
-        .route("/api/v2/decisions/{id}", get(one))
-        .route("/api/v2/decisions/{id}/approval", post(approve))
-        .route("/api/v2/decisions/{id}/refusal", post(reject))
-        .route("/api/v2/decisions/{id}/withdrawal", post(withdraw))
-        .route("/api/v2/findings/{id}/owner", post(own))
-        .route("/api/v2/findings/owners", post(own_all))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(approve))
+        .routes(routes!(reject))
+        .routes(routes!(withdraw))
+        .routes(routes!(own))
+        .routes(routes!(own_all))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Wanted {
+    /// Where they stand: `standing`, `waiting`, `ended` or `any`.
     state: Option<String>,
+    /// Only decisions with this VEX status.
+    #[param(example = "not_affected")]
     status: Option<String>,
+    /// Only decisions whose vulnerability, component, product, author or words hold this.
     #[serde(default)]
+    #[param(required = false)]
     text: String,
+    /// Only decisions that end on a day up to this one.
+    #[param(example = "2026-12-31")]
     expires: Option<String>,
+    /// Where the page begins: only decisions whose id is lower, the last one of the page before.
     below: Option<i64>,
+    /// Decisions on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
 }
 
+/// Decisions
+///
+/// Newest first.
+#[utoipa::path(get, path = "/api/v2/decisions", tag = "Decisions",
+    params(Wanted),
+    responses((status = 200, description = "A page of decisions.", body = Vec<Kept>)))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
@@ -63,6 +82,10 @@ async fn list(
     Ok(Json(detection::decisions(app.db(), &who.actor, &asked, wanted.below, most).await?))
 }
 
+/// A decision
+#[utoipa::path(get, path = "/api/v2/decisions/{id}", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the decision.")),
+    responses((status = 200, description = "The decision.", body = Kept)))]
 async fn one(
     State(app): State<App>,
     Client(who): Client,
@@ -71,30 +94,40 @@ async fn one(
     Ok(Json(detection::decision(app.db(), &who.actor, id).await?))
 }
 
-#[derive(Deserialize, Default)]
-struct Remark {
+/// Words to go with it.
+#[derive(Deserialize, Default, ToSchema)]
+struct DecisionRemark {
+    /// In words.
     #[serde(default)]
     remark: String,
 }
 
+/// Approves what another person proposed
+#[utoipa::path(post, path = "/api/v2/decisions/{id}/approval", tag = "Decisions",
+    request_body = Option<DecisionRemark>, params(("id" = i64, Path, description = "Id of the decision.")),
+    responses((status = 200, description = "How many findings it changed.", body = Decided)))]
 async fn approve(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    body: Option<Json<Remark>>,
-) -> Result<Json<Value>, ApiError> {
+    body: Option<Json<DecisionRemark>>,
+) -> Result<Json<Decided>, ApiError> {
     let remark = body.map(|b| b.0.remark).unwrap_or_default();
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let changed = detection::approve(&mut change, id, &remark).await?;
     change.commit().await?;
-    Ok(Json(json!({"changed": changed})))
+    Ok(Json(Decided { changed }))
 }
 
+/// Turns down what another person proposed
+#[utoipa::path(post, path = "/api/v2/decisions/{id}/refusal", tag = "Decisions",
+    request_body = Option<DecisionRemark>, params(("id" = i64, Path, description = "Id of the decision.")),
+    responses((status = 200, description = "The decision as it is now.", body = Kept)))]
 async fn reject(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    body: Option<Json<Remark>>,
+    body: Option<Json<DecisionRemark>>,
 ) -> Result<Json<Kept>, ApiError> {
     let remark = body.map(|b| b.0.remark).unwrap_or_default();
     let mut change = Change::begin(app.db(), &who.actor).await?;
@@ -103,6 +136,10 @@ async fn reject(
     Ok(Json(detection::decision(app.db(), &who.actor, id).await?))
 }
 
+/// Withdraws a decision
+#[utoipa::path(post, path = "/api/v2/decisions/{id}/withdrawal", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the decision.")),
+    responses((status = 200, description = "The decision as it is now.", body = Kept)))]
 async fn withdraw(
     State(app): State<App>,
     Client(who): Client,
@@ -114,33 +151,43 @@ async fn withdraw(
     Ok(Json(detection::decision(app.db(), &who.actor, id).await?))
 }
 
+/// Gives a finding an owner and a due date
+#[utoipa::path(post, path = "/api/v2/findings/{id}/owner", tag = "Decisions",
+    request_body = Ownership, params(("id" = i64, Path, description = "Id of the finding.")),
+    responses((status = 200, description = "How many findings it changed.", body = Decided)))]
 async fn own(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
     Json(wanted): Json<Ownership>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Decided>, ApiError> {
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let changed = detection::own(&mut change, &[id], &wanted).await?;
     change.commit().await?;
-    Ok(Json(json!({"changed": changed})))
+    Ok(Json(Decided { changed }))
 }
 
 /// The findings, and what to change of each.
-#[derive(Deserialize)]
-struct Many {
+#[derive(Deserialize, ToSchema)]
+struct OwnersForMany {
+    /// The findings.
     findings: Vec<i64>,
+    /// What to change.
     #[serde(flatten)]
     wanted: Ownership,
 }
 
+/// Gives many findings an owner and a due date
+#[utoipa::path(post, path = "/api/v2/findings/owners", tag = "Decisions", request_body = OwnersForMany,
+    responses((status = 200, description = "How many findings it changed.", body = Decided)))]
+
 async fn own_all(
     State(app): State<App>,
     Client(who): Client,
-    Json(many): Json<Many>,
-) -> Result<Json<Value>, ApiError> {
+    Json(many): Json<OwnersForMany>,
+) -> Result<Json<Decided>, ApiError> {
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let changed = detection::own(&mut change, &many.findings, &many.wanted).await?;
     change.commit().await?;
-    Ok(Json(json!({"changed": changed})))
+    Ok(Json(Decided { changed }))
 }

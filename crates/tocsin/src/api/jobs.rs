@@ -1,13 +1,15 @@
 //! `/api/v2/jobs`: what is waited for, runs, was done or given up.
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::jobs::{self, Filter, Job, Page};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::server::guard::{Access, Route};
 use crate::server::{self, ApiError, App, Client, Told};
@@ -21,28 +23,42 @@ pub(super) const ACCESS: &[Route] = &[
     ("GET", "/api/v2/jobs/{id}/events", Access::Needs(Permission::JobRead)),
 ];
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v2/jobs", get(list))
-        .route("/api/v2/jobs/{id}", get(one))
-        .route("/api/v2/jobs/{id}/cancel", post(cancel))
-        .route("/api/v2/jobs/{id}/retry", post(retry))
-        .route("/api/v2/jobs/{id}/events", get(events))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(cancel))
+        .routes(routes!(retry))
+        .routes(routes!(events))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Only jobs in this state: `running`, `waiting`, `failed`, `done`, `cancelled`, or `active` for the first two.
     state: Option<String>,
+    /// Only jobs of this kind.
+    #[param(example = "sbom")]
     kind: Option<String>,
+    /// Only jobs about this.
+    #[param(example = "release/17")]
     subject: Option<String>,
+    /// `oldest`: oldest first.
     #[serde(default)]
+    #[param(required = false)]
     sort: String,
+    /// Where the page begins: `next` of the page before.
     from: Option<i64>,
+    /// Jobs on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
 }
 
-/// Newest first, or with `sort=oldest` oldest first; `state` is one of the five or `active` (waiting or running); `from`
-/// is the `next` of the page before.
+/// Jobs
+///
+/// Newest first, or with `sort=oldest` oldest first.
+#[utoipa::path(get, path = "/api/v2/jobs", tag = "Jobs", params(Asked),
+    responses((status = 200, description = "A page of jobs.", body = Page)))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
@@ -71,6 +87,9 @@ async fn list(
     Ok(Json(jobs::jobs(app.db(), &who.actor, &filter, asked.from, most).await?))
 }
 
+/// A job
+#[utoipa::path(get, path = "/api/v2/jobs/{id}", tag = "Jobs", params(("id" = i64, Path, description = "Id of the job.")),
+    responses((status = 200, description = "The job.", body = Job)))]
 async fn one(
     State(app): State<App>,
     Client(who): Client,
@@ -79,7 +98,10 @@ async fn one(
     Ok(Json(jobs::job(app.db(), &who.actor, id).await?))
 }
 
-/// 200 where it is cancelled, 202 where its worker has yet to hear of it.
+/// Cancels a job
+#[utoipa::path(post, path = "/api/v2/jobs/{id}/cancel", tag = "Jobs", params(("id" = i64, Path, description = "Id of the job.")),
+    responses((status = 200, description = "It is cancelled.", body = Job),
+        (status = 202, description = "Its worker has yet to hear of it.", body = Job)))]
 async fn cancel(
     State(app): State<App>,
     Client(who): Client,
@@ -90,6 +112,9 @@ async fn cancel(
     Ok((status, Json(jobs::job(app.db(), &who.actor, id).await?)))
 }
 
+/// Runs a job again that was given up or cancelled
+#[utoipa::path(post, path = "/api/v2/jobs/{id}/retry", tag = "Jobs", params(("id" = i64, Path, description = "Id of the job.")),
+    responses((status = 202, description = "It waits for its turn.", body = Job)))]
 async fn retry(
     State(app): State<App>,
     Client(who): Client,
@@ -99,7 +124,11 @@ async fn retry(
     Ok((StatusCode::ACCEPTED, Json(jobs::job(app.db(), &who.actor, id).await?)))
 }
 
+/// Progress of a job
+///
 /// Server-sent events: `job` with the whole job whenever it changed, `end` when it has ended.
+#[utoipa::path(get, path = "/api/v2/jobs/{id}/events", tag = "Jobs", params(("id" = i64, Path, description = "Id of the job.")),
+    responses((status = 200, description = "The events.", body = String, content_type = "text/event-stream")))]
 async fn events(
     State(app): State<App>,
     Client(who): Client,

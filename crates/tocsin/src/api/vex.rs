@@ -1,17 +1,17 @@
 //! `/api/v2/vex`: VEX documents in, with what became of each statement, and out.
 
-use std::collections::HashMap;
-
+use axum::Json;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use serde::Deserialize;
 use tocsin_core::detection::{self, Imported, Place};
 use tocsin_core::inventory;
 use tocsin_core::platform::access::Permission;
 use tocsin_formats::vex::Format;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
@@ -25,20 +25,50 @@ pub(super) const ACCESS: &[Route] = &[
     ("GET", "/api/v2/releases/{id}/vex", Access::Needs(Permission::FindingRead)),
 ];
 
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/api/v2/vex", get(list).post(take))
-        .route("/api/v2/vex/{id}", get(one))
-        .route("/api/v2/releases/{id}/vex", get(export))
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, take)).routes(routes!(one)).routes(routes!(export))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Paging {
+    /// Where the page begins: only documents whose id is lower, the last one of the page before.
     below: Option<i64>,
+    /// Documents on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<u64>,
+    /// Only documents that were for this release.
     release: Option<i64>,
 }
 
+/// A form with a VEX document.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes the form; the parts are read one by one")]
+struct VexForm {
+    /// The document: CSAF, OpenVEX or CycloneDX.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    vex: Vec<u8>,
+    /// Id of the release whose findings it is about.
+    release: Option<i64>,
+    /// Name of the product whose findings it is about, in all releases or in one.
+    product: Option<String>,
+    /// Version of the release.
+    version: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Form {
+    /// `openvex`, `csaf` or `cyclonedx`.
+    #[param(example = "openvex")]
+    format: Option<String>,
+}
+
+/// VEX documents taken in
+///
+/// Newest first, each with what became of its statements.
+#[utoipa::path(get, path = "/api/v2/vex", tag = "Decisions", params(Paging),
+    responses((status = 200, description = "A page of documents.", body = Vec<Imported>)))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
@@ -48,6 +78,10 @@ async fn list(
     Ok(Json(detection::vex_imports(app.db(), &who.actor, paging.release, paging.below, most).await?))
 }
 
+/// A VEX document taken in
+#[utoipa::path(get, path = "/api/v2/vex/{id}", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the document.")),
+    responses((status = 200, description = "The document.", body = Imported)))]
 async fn one(
     State(app): State<App>,
     Client(who): Client,
@@ -56,8 +90,13 @@ async fn one(
     Ok(Json(detection::vex_import(app.db(), &who.actor, id).await?))
 }
 
-/// `multipart/form-data`: `vex` (the file) and whose findings it is about: `release` (an id), or `product` (a name)
-/// with or without `version`, or nothing for the workspace.
+/// Takes a VEX document in
+///
+/// Its statements decide findings of a release, of a product, or of the workspace where neither is named. The reply
+/// tells what became of each statement.
+#[utoipa::path(post, path = "/api/v2/vex", tag = "Decisions",
+    request_body(content = VexForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "What became of its statements.", body = Imported)))]
 async fn take(
     State(app): State<App>,
     Client(who): Client,
@@ -88,13 +127,17 @@ async fn take(
     Ok(Json(vex::take(&app, &who.actor, place, name, bytes).await?))
 }
 
+/// What was decided of a release, as VEX
+#[utoipa::path(get, path = "/api/v2/releases/{id}/vex", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the release."), Form),
+    responses((status = 200, description = "The document.", body = serde_json::Value)))]
 async fn export(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(form): Query<Form>,
 ) -> Result<Response, ApiError> {
-    let name = query.get("format").map_or("openvex", String::as_str);
+    let name = form.format.as_deref().unwrap_or("openvex");
     let format =
         Format::parse(name).ok_or_else(|| ApiError::bad("`format` is openvex, csaf or cyclonedx"))?;
     let made = vex::of_release(&app, &who.actor, id, format).await?;

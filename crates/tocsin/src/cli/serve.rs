@@ -26,6 +26,9 @@ pub struct ServeArgs {
     /// People reach Tocsin over HTTPS (behind a proxy): cookies are sent over TLS alone
     #[arg(long)]
     pub https: bool,
+    /// Requests a minute that are served to each API key
+    #[arg(long, value_name = "N", default_value_t = server::REQUESTS, env = "TOCSIN_API_RATE")]
+    pub api_rate: u32,
     /// Name of the workspace that the first start makes
     #[arg(long, value_name = "NAME", default_value = "Main")]
     pub workspace: String,
@@ -47,6 +50,7 @@ pub fn run(global: &Global, args: &ServeArgs) -> Result<Outcome, Error> {
     runtime.block_on(async {
         let app = App::open(dir.clone(), global.place()?, args.https).await?;
         app.set_large(args.large_upload);
+        app.0.rate.set(args.api_rate);
         let workspace = people::first_workspace(app.db(), &args.workspace, &now()).await?;
         let invitation = if people::is_first_start(app.db()).await? {
             let actor = Actor::system(workspace, &now());

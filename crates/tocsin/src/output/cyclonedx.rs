@@ -90,7 +90,7 @@ fn vulnerability<'a>(item: &Item<'_>, references: impl Iterator<Item = &'a str>)
         analysis: Some(VdrAnalysis {
             state: Some(state(f.status).to_owned()),
             justification: f.justification.clone(),
-            detail: None,
+            ..VdrAnalysis::default()
         }),
         affects: references.map(|r| VdrAffect { reference: r.to_owned(), versions: Vec::new() }).collect(),
         properties: vec![("tocsin:confidence".to_owned(), f.confidence.as_str().to_owned())],

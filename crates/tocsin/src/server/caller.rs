@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::HeaderValue;
-use axum::http::header::{AUTHORIZATION, COOKIE, USER_AGENT};
+use axum::http::header::{COOKIE, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Redirect, Response};
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::jobs::{self, Active};
@@ -110,7 +110,14 @@ pub fn key_from_address(parts: &mut Parts) {
     }
 }
 
-/// Whom the API key of a request is, where it brings one that works.
+/// The API key that a request brings, as it stands there.
+pub fn key_text(headers: &HeaderMap) -> Option<&str> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let bearer = || text("authorization").and_then(|v| v.strip_prefix("Bearer "));
+    text("x-api-key").or_else(bearer).filter(|t| !t.is_empty())
+}
+
+/// Whom the API key of a request is, where it brings one that works; one that does not is counted against its address.
 ///
 /// # Errors
 /// The database does not answer.
@@ -119,9 +126,12 @@ pub async fn key(parts: &mut Parts, app: &App) -> tocsin_core::Result<Option<Kno
         return Ok(Some(known.clone()));
     }
     let Ok(Origin(from)) = Origin::from_request_parts(parts, app).await;
-    let bearer = || header(parts, AUTHORIZATION).and_then(|v| v.strip_prefix("Bearer "));
-    let text = header(parts, "x-api-key").or_else(bearer).unwrap_or_default();
-    people::key(app.db(), text, &from, &now()).await
+    let Some(text) = key_text(&parts.headers) else { return Ok(None) };
+    let known = people::key(app.db(), text, &from, &now()).await?;
+    if known.is_none() {
+        app.0.rate.failed(&from.address);
+    }
+    Ok(known)
 }
 
 impl FromRequestParts<App> for Client {

@@ -6,6 +6,7 @@ mod events;
 pub mod guard;
 mod limit;
 mod problem;
+pub mod request;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,10 +24,12 @@ use tocsin_core::platform::db::{self, Place};
 use tocsin_core::platform::vault::Vault;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_http::compression::CompressionLayer;
+use tower_http::decompression::RequestDecompressionLayer;
 
-pub use caller::{Browser, COOKIE_NAME, Client, Origin, key};
+pub use caller::{Browser, COOKIE_NAME, Client, Origin, key, key_text};
 pub use events::{JOBS, Told, stream};
-pub use problem::{ApiError, PageError};
+pub use limit::REQUESTS;
+pub use problem::{ApiError, KINDS, Kind, PageError, Problem, Remark};
 
 use crate::error::Error;
 use crate::{api, ui};
@@ -63,6 +66,8 @@ pub struct Parts {
     streams: Arc<Semaphore>,
     /// Turns true when the server is told to stop.
     stop: watch::Sender<bool>,
+    /// Requests of programs.
+    pub rate: limit::Rate,
 }
 
 /// Now, RFC 3339 in UTC with milliseconds.
@@ -73,6 +78,12 @@ pub fn now() -> String {
 /// Some hours from now, in the form of [`now`].
 pub fn later(hours: i64) -> String {
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+    at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+/// Some minutes before now, in the form of [`now`].
+pub fn minutes_ago(minutes: i64) -> String {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes);
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
@@ -105,6 +116,7 @@ impl App {
             turns: Semaphore::new(TURNS),
             streams: Arc::new(Semaphore::new(events::MOST)),
             stop: watch::Sender::new(false),
+            rate: limit::Rate::default(),
         }));
         app.load_index().await?;
         Ok(app)
@@ -174,11 +186,12 @@ pub fn routes() -> Router<App> {
 
 /// All routes behind the guard.
 pub fn router(app: App) -> Router {
-    routes()
-        .route_layer(middleware::from_fn_with_state(app.clone(), guard::guard))
+    api::surround(routes().route_layer(middleware::from_fn_with_state(app.clone(), guard::guard)), &app)
         .fallback(problem::not_found)
         .layer(DefaultBodyLimit::max(UPLOAD_BYTES))
+        .layer(RequestDecompressionLayer::new().gzip(true).zstd(true))
         .layer(middleware::from_fn(surround))
+        .layer(middleware::from_fn(request::named))
         .layer(CompressionLayer::new().gzip(true))
         .with_state(app)
 }

@@ -384,6 +384,7 @@ const pages = {
   rules: "/settings/licences",
   alllicences: "/licences",
   decided: alike,
+  "api reference": "/api/docs/reference",
 };
 await manager.goto(`${base}/findings`);
 pages.vulnerability = `/vulnerabilities/${(await manager.textContent("td.wide a")).trim()}`;
@@ -410,6 +411,23 @@ for (const colorScheme of ["light", "dark"]) {
     });
     check(`${name} passes axe-core, ${colorScheme}`, found.length === 0, found.join("; "));
   }
+}
+// The API's document for readers, without breaking the rules for scripts and styles.
+{
+  const page = await person();
+  const refused = [];
+  page.on("console", (m) => /Content Security Policy/.test(m.text()) && refused.push(m.text()));
+  await page.goto(`${base}/api/docs`);
+  if (await page.locator("#swagger-ui").count()) {
+    await page.locator(".opblock").first().waitFor();
+    check("Swagger UI lists the operations", (await page.locator(".opblock").count()) > 25);
+    await page.locator(".opblock-summary-control").first().click();
+    await page.locator(".opblock-body").first().waitFor();
+    if (shots) await page.screenshot({ path: `${shots}/api-docs.png` });
+  } else {
+    check("without Swagger UI the plain reference is shown", (await page.textContent("h1")).includes("Tocsin API"));
+  }
+  same("the API's page needs nothing that the policy refuses", refused.join("; "), "");
 }
 await browser.close();
 console.log(failed ? `${failed} failed` : "all passed");

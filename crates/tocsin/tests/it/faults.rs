@@ -68,7 +68,7 @@ fn trail(server: &Server, action: &str, release: i64) -> usize {
 
 fn findings(api: &Api<'_>, release: i64) -> Vec<String> {
     let page = api.get(&format!("/api/v2/releases/{release}/findings?limit=1000"));
-    let list = page["findings"].as_array().unwrap();
+    let list = page["items"].as_array().unwrap();
     list.iter().map(|f| f["vulnerability"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -175,7 +175,7 @@ fn many_uploads_at_once_all_arrive() {
             all.into_iter().map(|t| t.join().unwrap()).collect()
         });
         let listed = api.get("/api/v2/releases");
-        let listed = listed.as_array().unwrap();
+        let listed = listed["items"].as_array().unwrap();
         assert_eq!(listed.len(), 100);
         assert_eq!(listed.iter().filter(|r| r["latest"] == true).count(), 1, "one is the latest");
         for (n, release) in releases.into_iter().enumerate() {
@@ -271,7 +271,7 @@ fn a_database_that_goes_away_and_comes_back() {
         assert_eq!(trail(&server, "sbom.upload", release), 1);
     }
     assert_eq!(api.upload("up", &sbom(2, "up")).status, 200);
-    let versions: Vec<Value> = api.get("/api/v2/releases").as_array().unwrap().clone();
+    let versions: Vec<Value> = api.get("/api/v2/releases")["items"].as_array().unwrap().clone();
     assert!(!versions.iter().any(|r| r["version"] == "down"), "nothing of what was refused is there");
 }
 
@@ -297,7 +297,7 @@ fn a_locked_database_file_is_waited_for_and_then_told_of() {
     assert_eq!(server.page("/products").status, 200, "who only reads goes on");
     runtime.block_on(lock.execute_unprepared("ROLLBACK")).unwrap();
     assert_eq!(api.upload("1", &sbom(2, "a")).status, 200);
-    assert_eq!(api.get("/api/v2/releases").as_array().unwrap().len(), 1);
+    assert_eq!(api.get("/api/v2/releases")["items"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn a_full_disk_is_told_of_and_leaves_nothing_half_written() {
     assert!(page.contains("The last attempt failed; the next is at"), "{page}");
     let listed = api.get("/api/v2/releases");
     let versions: Vec<&str> =
-        listed.as_array().unwrap().iter().filter_map(|r| r["version"].as_str()).collect();
+        listed["items"].as_array().unwrap().iter().filter_map(|r| r["version"].as_str()).collect();
     assert_eq!(versions, ["3", "1"], "nothing of what was refused is there");
     assert_eq!(api.get(&format!("/api/v2/releases/{release}"))["components"], 0);
     assert!(server.page("/audit").text().contains("is whole."));

@@ -9,9 +9,12 @@
 )]
 
 mod access;
+mod api;
+mod clients;
 mod compat;
 mod db;
 mod decisions;
+mod exports;
 mod faults;
 mod folder;
 mod fuzz;

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// A server that runs; it is ended with this.
 pub struct Server {
     child: Child,
-    address: String,
+    pub address: String,
     cookie: String,
     csrf: String,
 }

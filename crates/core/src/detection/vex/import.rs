@@ -29,7 +29,8 @@ pub enum Place {
 }
 
 /// What became of a statement.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = VexOutcome)]
 pub struct Outcome {
     /// Where it stands in the document.
     pub path: String,
@@ -48,7 +49,8 @@ pub struct Outcome {
 }
 
 /// A document that was taken in.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = VexImport)]
 pub struct Imported {
     /// Id.
     pub id: i64,

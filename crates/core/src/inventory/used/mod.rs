@@ -16,7 +16,7 @@ mod ask;
 use ask::{Ask, ask};
 
 /// Where a component is used.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Use {
     /// Release.
     pub release: i64,

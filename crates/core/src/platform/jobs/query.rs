@@ -27,7 +27,8 @@ pub struct Filter {
 }
 
 /// Some jobs, in the order that was asked for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = JobPage)]
 pub struct Page {
     /// The jobs.
     pub jobs: Vec<Job>,

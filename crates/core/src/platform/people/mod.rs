@@ -2,6 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::access::{Actor, Grant, Permission, Role};
 use super::change::Change;
@@ -46,7 +47,7 @@ pub struct Known {
 }
 
 /// A person as lists show them.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Person {
     /// Id.
     pub id: i64,
@@ -344,7 +345,7 @@ pub async fn people(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Person
 }
 
 /// An API key as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Key {
     /// Id.
     pub id: i64,

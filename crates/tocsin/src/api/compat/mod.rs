@@ -7,24 +7,29 @@ mod analysis;
 mod badge;
 mod bom;
 mod component;
+mod edit;
+mod export;
 mod fault;
 mod finding;
 mod metrics;
 mod project;
+mod property;
+mod sarif;
 mod team;
 mod uuid;
 mod version;
 mod vex;
 mod violation;
+mod vulnerability;
 
 use std::collections::HashMap;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::any;
 use serde::de::DeserializeOwned;
 use tocsin_core::inventory::{self, Release};
@@ -50,6 +55,10 @@ pub(super) const ACCESS: &[&[Route]] = &[
     team::ACCESS,
     bom::ACCESS,
     project::ACCESS,
+    edit::ACCESS,
+    property::ACCESS,
+    vulnerability::ACCESS,
+    export::ACCESS,
     component::ACCESS,
     finding::ACCESS,
     metrics::ACCESS,
@@ -79,6 +88,10 @@ pub fn routes() -> Router<App> {
         .merge(team::routes())
         .merge(bom::routes())
         .merge(project::routes())
+        .merge(edit::routes())
+        .merge(property::routes())
+        .merge(vulnerability::routes())
+        .merge(export::routes())
         .merge(component::routes())
         .merge(finding::routes())
         .merge(metrics::routes())
@@ -86,8 +99,17 @@ pub fn routes() -> Router<App> {
         .merge(vex::routes())
         .merge(violation::routes())
         .merge(badge::routes())
-        .route("/api/v1/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
+        .route("/api/v1/{*rest}", any(elsewhere))
         .layer(middleware::map_response(powered))
+}
+
+/// What is not there; an address with a slash too many leads to the one without, as it does there.
+async fn elsewhere(uri: Uri) -> Response {
+    let query = uri.query().map_or(String::new(), |q| format!("?{q}"));
+    match uri.path().strip_suffix('/').filter(|p| !p.ends_with('/')) {
+        Some(path) => Redirect::permanent(&format!("{path}{query}")).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 async fn powered(response: Response) -> Response {
@@ -160,14 +182,26 @@ fn millis(at: &str) -> Option<i64> {
     at.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond())
 }
 
+/// Which part of a list is wanted.
+struct Pages {
+    skip: usize,
+    size: usize,
+}
+
+impl Pages {
+    fn of(asked: &Asked) -> Pages {
+        let number = |name: &str| asked.get(name).and_then(|v| v.parse::<usize>().ok());
+        let size = number("limit").or(number("pageSize")).unwrap_or(100).max(1);
+        let page = number("pageNumber").or(number("page")).unwrap_or(1).max(1);
+        Pages { skip: number("offset").unwrap_or((page - 1).saturating_mul(size)), size }
+    }
+}
+
 /// One page of a list with its whole length in `X-Total-Count`.
 fn paged(all: Vec<serde_json::Value>, asked: &Asked) -> Response {
-    let number = |name: &str| asked.get(name).and_then(|v| v.parse::<usize>().ok());
-    let size = number("limit").or(number("pageSize")).unwrap_or(100).max(1);
-    let page = number("pageNumber").unwrap_or(1).max(1);
-    let skip = number("offset").unwrap_or((page - 1).saturating_mul(size));
+    let pages = Pages::of(asked);
     let total = all.len();
-    let page: Vec<serde_json::Value> = all.into_iter().skip(skip).take(size).collect();
+    let page: Vec<serde_json::Value> = all.into_iter().skip(pages.skip).take(pages.size).collect();
     counted(total, axum::Json(page).into_response())
 }
 
