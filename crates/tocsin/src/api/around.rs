@@ -1,11 +1,11 @@
 //! What lies around releases: bills of materials to take away, the dependency graph, devices, the operating system;
 //! who is told of what; one search over everything.
 
+use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tocsin_core::inventory::{self, Device, Stakeholder, System};
