@@ -204,6 +204,7 @@ async fn report(
                     state: some(status),
                     justification: some(justification),
                     detail: some(detail),
+                    ..VdrAnalysis::default()
                 }),
                 properties: vec![(
                     "tocsin:confidence".to_owned(),
