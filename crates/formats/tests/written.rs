@@ -92,6 +92,7 @@ fn report() -> Vec<VdrVulnerability> {
             state: Some("not_affected".into()),
             justification: Some("vulnerable_code_not_in_execute_path".into()),
             detail: Some("never called".into()),
+            ..VdrAnalysis::default()
         }),
         affects: vec![VdrAffect { reference: "pkg:deb/openssl".into(), versions: vec!["3.0.7".into()] }],
         properties: vec![("tocsin:confidence".into(), "exact".into())],
