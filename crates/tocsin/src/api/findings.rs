@@ -253,6 +253,8 @@ async fn withdraw(
     Ok(StatusCode::NO_CONTENT)
 }
 
+const _: () = assert!(MOST == 50_000, "the schema of `DecisionForMany` tells the limit");
+
 /// A decision for many findings.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -260,8 +262,8 @@ async fn withdraw(
     "justification": "vulnerable_code_not_in_execute_path", "detail": "the parser is never called",
     "reach": "finding"}}))]
 struct DecisionForMany {
-    /// The findings, at most 1,000.
-    #[schema(min_items = 1, max_items = 1000)]
+    /// The findings, at most 50,000.
+    #[schema(min_items = 1, max_items = 50000)]
     findings: Vec<i64>,
     /// The decision.
     decision: Decision,
@@ -277,7 +279,6 @@ async fn decide_all(
     Client(who): Client,
     Json(bulk): Json<DecisionForMany>,
 ) -> Result<Json<Decided>, ApiError> {
-    const { assert!(MOST == 1_000, "the schema of `findings` tells the limit") };
     let mut change = Change::begin(app.db(), &who.actor).await?;
     let changed = detection::decide_all(&mut change, &bulk.findings, &bulk.decision).await?;
     change.commit().await?;
