@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use tocsin_core::detection::{self, Filter, Finding, Imported, Place};
+use tocsin_core::detection::{self, Export, Finding, Imported, Place};
 use tocsin_core::inventory;
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::change::Change;
 use tocsin_formats::input::ReadOptions;
 use tocsin_formats::vex::{Format, read as read_bytes, write};
 use tocsin_model::diagnostic::Diagnostic;
+use tocsin_model::query::Query;
 use tocsin_model::vex::VexStatement;
 
 use crate::error::Error;
@@ -91,42 +92,40 @@ const MOST: usize = 200_000;
 /// As [`detection::export`]; more than 200,000 findings.
 pub async fn of_release(app: &App, actor: &Actor, release: i64, format: Format) -> tocsin_core::Result<Made> {
     let r = inventory::release_of(app.db(), actor, release).await?;
-    let filter = Filter { release: Some(release), ..Filter::default() };
-    made(app, actor, &format!("{} {}", r.product_name, r.version), &filter, format).await
+    let title = format!("{} {}", r.product_name, r.version);
+    made(app, actor, &title, Export::new(Query::default(), Some(release)), format).await
 }
 
-/// VEX of the findings that a filter gives.
+/// VEX of the findings that a query gives.
 ///
 /// # Errors
 /// As [`of_release`].
 pub async fn of_findings(
     app: &App,
     actor: &Actor,
-    filter: &Filter,
+    query: Query,
     format: Format,
 ) -> tocsin_core::Result<Made> {
-    made(app, actor, "findings", filter, format).await
+    made(app, actor, "findings", Export::new(query, None), format).await
 }
 
 async fn made(
     app: &App,
     actor: &Actor,
     title: &str,
-    filter: &Filter,
+    mut wanted: Export,
     format: Format,
 ) -> tocsin_core::Result<Made> {
     let mut findings: Vec<Finding> = Vec::new();
-    let mut after: Option<String> = None;
     loop {
-        let page = detection::findings(app.db(), actor, filter, after.as_deref(), 5_000).await?;
-        findings.extend(page.findings);
+        let page = wanted.next(app.db(), actor).await?;
+        if page.is_empty() {
+            break;
+        }
+        findings.extend(page);
         if findings.len() > MOST {
             let message = format!("a VEX document has at most {MOST} findings; narrow the filter");
             return Err(tocsin_core::Error::Rejected { field: "filter".to_owned(), message });
-        }
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
         }
     }
     let export = detection::export(app.db(), actor, title, &findings, env!("CARGO_PKG_VERSION")).await?;

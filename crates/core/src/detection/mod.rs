@@ -21,8 +21,13 @@ mod decide;
 mod decisions;
 mod exploitation;
 mod fanout;
+mod flaws;
 mod ground;
 mod hold;
+mod groups;
+mod list;
+#[cfg(test)]
+pub(crate) mod list_tests;
 mod own;
 mod query;
 mod rematch;
@@ -31,6 +36,7 @@ mod renew;
 mod tests;
 mod thing;
 mod today;
+mod values;
 mod vex;
 
 pub use approve::{approve, reject, withdraw_decision};
@@ -39,8 +45,11 @@ pub use counted::{Counted, counted};
 pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, decide, decide_all};
 pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
 pub use fanout::{Behind, behind};
+pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};
 pub use ground::{Ground, grounds, remark, withdraw};
 pub use hold::hold;
+pub use groups::{FOLDED, Group, groups, groups_sorted};
+pub use list::{Export, ids, in_release, list, schema, sorted, total};
 pub use own::{Ownership, own, owners};
 pub use query::{
     Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread, vulnerabilities,
@@ -48,6 +57,7 @@ pub use query::{
 pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
+pub use values::values;
 pub use vex::{
     Imported, Outcome as VexOutcome, Place, Publisher, export, import, publisher, vex_import, vex_imports,
 };
@@ -56,7 +66,6 @@ pub use vex::{
 pub fn product_purl(product: &str, version: &str) -> String {
     vex::generic("", product, version)
 }
-
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];
 

@@ -34,7 +34,7 @@ pub struct Filter {
 }
 
 /// A finding as lists show it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Finding {
     /// Id.
     pub id: i64,
@@ -132,14 +132,14 @@ pub struct Counts {
     pub exploited: i64,
 }
 
-const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
+pub(super) const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
                        f.vulnerability, f.title, f.verdict, f.confidence, f.severity, f.score, f.epss, f.kev, \
                        f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line, \
                        f.decision, f.proposal, f.lapsed, f.owner, COALESCE(w.name, ''), f.due";
 const TABLES: &str = "FROM finding f JOIN release r ON r.id = f.release JOIN product p ON p.id = r.product \
                       JOIN component c ON c.id = f.component LEFT JOIN person w ON w.id = f.owner";
 
-fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
+pub(super) fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
     let number = |n: usize| row.try_get_by_index::<i64>(n);
     let text = |n: usize| row.try_get_by_index::<String>(n);
     let (group, name) = (text(5)?, text(6)?);

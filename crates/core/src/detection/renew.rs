@@ -177,7 +177,7 @@ pub(crate) async fn bring(
     let what = "storing findings";
     let (mut outcome, mut touched) = (Outcome::default(), BTreeSet::new());
     let (mut met, mut settled) = (HashSet::new(), HashMap::new());
-    let (mut rows, mut events) = (Vec::new(), Vec::new());
+    let (mut rows, mut events, mut flaws) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (release, component, f) in found.iter().copied() {
         let key = (release, component, f.vulnerability.clone());
         if !f.open {
@@ -192,12 +192,14 @@ pub(crate) async fn bring(
                 outcome.new += 1;
                 touched.insert(release);
                 rows.push(row(change, &key, f));
+                flaws.insert(key.2.clone(), facts(&key, f));
             }
             Some(s) if s.closed.is_some() => {
                 outcome.reopened += 1;
                 touched.insert(release);
                 events.push((s.id, "reopened", String::new()));
                 rows.push(row(change, &key, f));
+                flaws.insert(key.2.clone(), facts(&key, f));
             }
             Some(s) if s.print != f.print || s.standing != f.standing => {
                 touched.insert(release);
@@ -207,6 +209,7 @@ pub(crate) async fn bring(
                 }
                 events.extend(exploited(s.id, s.standing.kev, f.standing.kev));
                 rows.push(row(change, &key, f));
+                flaws.insert(key.2.clone(), facts(&key, f));
             }
             Some(_) => {}
         }
@@ -220,6 +223,7 @@ pub(crate) async fn bring(
                 epss = excluded.epss, kev = excluded.kev, exploits = excluded.exploits, rank = excluded.rank, \
                 last_seen = excluded.last_seen, closed = NULL, reason = ''";
     bulk::insert(&change.tx, what, head, tail, rows).await?;
+    super::flaws::met(change, flaws).await?;
     let mut closing: BTreeMap<&'static str, Vec<i64>> = BTreeMap::new();
     for (key, s) in stored {
         if s.closed.is_some() || met.contains(key) {
@@ -274,6 +278,14 @@ fn row(change: &Change<'_>, key: &Key, f: &Found) -> [Value; 19] {
         change.actor.now.clone().into(),
         change.actor.now.clone().into(),
     ]
+}
+
+/// What a finding says of its vulnerability.
+fn facts(key: &Key, f: &Found) -> super::flaws::Facts {
+    let [_, _, severity, score, title, _, _] = f.said.clone();
+    let s = &f.standing;
+    let (kev, exploits) = (i64::from(s.kev).into(), s.exploits.into());
+    [key.2.clone().into(), title, severity, score, s.epss.into(), kev, exploits, s.rank.into()]
 }
 
 /// Counts the open findings of releases anew: what is surely identified and not decided away.

@@ -13,7 +13,6 @@ mod changes;
 mod facts;
 mod import;
 mod index;
-mod instant;
 mod merge;
 mod problems;
 mod query;
@@ -32,6 +31,8 @@ pub use changes::{Changes, changes, prune};
 #[cfg(test)]
 pub(crate) use changes::{note, restated};
 pub use index::Opened;
+pub use query::shown;
+pub use search::known;
 pub use types::*;
 
 /// The store of one data directory. Its methods block; the runtime behind it is its own.

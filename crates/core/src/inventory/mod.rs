@@ -7,9 +7,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
-use crate::platform::access::{Actor, Lines, Permission};
+use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
+
+pub(crate) use crate::platform::query::in_lines;
 
 mod amend;
 mod card;
@@ -24,6 +26,9 @@ mod export;
 mod graph;
 mod imports;
 mod licences;
+mod list;
+#[cfg(test)]
+mod list_tests;
 mod manage;
 mod overview;
 mod part;
@@ -56,6 +61,10 @@ pub use imports::{Imported, imported, note_import};
 pub use licences::{
     Licence, LicenceAsked, LicenceUse, Ruling, Violation, ViolationPlace, licence_rules, licence_uses,
     licences, rule_licences, violations,
+};
+pub use list::{
+    ComponentRow, DeploymentRow, ProductRow, component_list, component_schema, deployment_list,
+    deployment_schema, product_list, product_schema, release_list, release_schema,
 };
 pub use manage::{
     Consequences, LineDetail, LineEdit, ProductDetail, ProductEdit, ReleaseEdit, Thing, archive,
@@ -162,24 +171,6 @@ fn release(row: &sea_orm::QueryResult) -> std::result::Result<Release, sea_orm::
         open: [number(12)?, number(13)?, number(14)?, number(15)?, number(16)?],
         exploited: number(17)?,
         units: number(18)?,
-    })
-}
-
-/// `AND column IN (…)` for the lines in which an actor holds a permission; the list is bound as `$n`.
-pub(crate) fn in_lines(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    permission: Permission,
-    column: &str,
-    values: &mut Vec<Value>,
-) -> Result<String> {
-    actor.need(permission)?;
-    Ok(match actor.lines(permission) {
-        Lines::All => String::new(),
-        Lines::Some(lines) => {
-            values.push(sql::list(&lines));
-            format!(" AND {column} IN {}", sql::numbers(db, values.len()))
-        }
     })
 }
 

@@ -189,14 +189,15 @@ fn link(previous: &str, workspace: i64, e: &Event) -> String {
     h.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-type Row = (i64, String, i64, String, String, String, String, String, String, String, String);
+pub(super) type Row = (i64, String, i64, String, String, String, String, String, String, String, String);
 
-fn event(row: Row) -> (i64, Event) {
+pub(super) fn event(row: Row) -> (i64, Event) {
     let (seq, at, workspace, actor, address, action, subject, name, before, after, hash) = row;
     (workspace, Event { seq, at, actor, address, action, subject, name, before, after, hash })
 }
 
-const COLUMNS: &str = "seq, at, workspace, actor, address, action, subject, name, before, after, hash";
+pub(super) const COLUMNS: &str =
+    "seq, at, workspace, actor, address, action, subject, name, before, after, hash";
 
 /// Events of the actor's workspace, newest first, before `below` (a sequence number), whose actor, action, subject
 /// or name holds `text`.

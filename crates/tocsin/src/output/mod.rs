@@ -2,7 +2,9 @@
 
 pub mod csv;
 pub mod cyclonedx;
+pub mod findings;
 pub mod json;
+pub mod said;
 pub mod sarif;
 pub mod table;
 pub mod text;

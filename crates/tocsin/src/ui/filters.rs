@@ -99,6 +99,36 @@ pub fn grouped(n: impl std::fmt::Display, _: &dyn Values) -> Written {
     Ok(out)
 }
 
+/// Why a finding was closed, as a sentence.
+#[askama::filter_fn]
+pub fn closing(reason: impl std::fmt::Display, _: &dyn Values) -> Written {
+    Ok(match reason.to_string().as_str() {
+        "upgraded" => "the component was upgraded to a version that it does not hurt.".to_owned(),
+        "upgraded-still-vulnerable" | "still-vulnerable" => {
+            "the component was upgraded, and the new version has the flaw too; that is another finding."
+                .to_owned()
+        }
+        "removed" => "the component is no longer in the release.".to_owned(),
+        "patched-by-the-build" => "the document says that the build patches it.".to_owned(),
+        "revised-downstream" => {
+            "who distributes the component revised it without changing its version.".to_owned()
+        }
+        "told-otherwise" => {
+            "the document tells the same component otherwise; its findings went over.".to_owned()
+        }
+        "stated-not-affected" => "a statement in the document says that it is not affected.".to_owned(),
+        "record-changed" => {
+            "a source changed its record, which does not name this version any more.".to_owned()
+        }
+        "record-withdrawn" => "its record was withdrawn or rejected.".to_owned(),
+        "surroundings-changed" => {
+            "the release holds other components than before, on which the match depended.".to_owned()
+        }
+        "unexplained" => "nothing explains it; look whether the new document is complete.".to_owned(),
+        other => format!("{}.", other.replace(['-', '_'], " ")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::since;

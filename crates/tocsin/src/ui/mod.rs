@@ -1,5 +1,7 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
+pub mod asked;
+mod audit;
 mod chart;
 mod components;
 mod decisions;
@@ -17,11 +19,13 @@ mod releases;
 mod search;
 mod session;
 mod settings;
-mod sheet;
+pub mod sheet;
 mod stakeholders;
 mod today;
 mod used;
 mod vex;
+mod views;
+mod vulnerabilities;
 mod workspaces;
 
 use askama::Template;
@@ -52,6 +56,9 @@ pub const ACCESS: &[&[Route]] = &[
     decisions::ACCESS,
     vex::ACCESS,
     licences::ACCESS,
+    vulnerabilities::ACCESS,
+    views::ACCESS,
+    audit::ACCESS,
     used::ACCESS,
     jobs::ACCESS,
     settings::ACCESS,
@@ -75,6 +82,9 @@ pub fn routes() -> Router<App> {
         .merge(decisions::routes())
         .merge(vex::routes())
         .merge(licences::routes())
+        .merge(vulnerabilities::routes())
+        .merge(views::routes())
+        .merge(audit::routes())
         .merge(used::routes())
         .merge(jobs::routes())
         .merge(settings::routes())
@@ -100,9 +110,15 @@ pub struct Page {
 }
 
 /// Entries with the permission each needs.
-const NAV: [(&str, &str, Permission, &str); 9] = [
+const NAV: &[(&str, &str, Permission, &str)] = &[
     ("Today", "/", Permission::FindingRead, "M3 8l5-5 5 5M4.5 7v6h7V7"),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
+    (
+        "Vulnerabilities",
+        "/vulnerabilities",
+        Permission::FindingRead,
+        "M8 4.5c2 0 3 1.4 3 4s-1.2 5-3 5-3-2.4-3-5 1-4 3-4zM6.5 4L5 2M9.5 4L11 2M2 6l3 1M2 12l3-1.4M14 6l-3 1M14 12l-3-1.4M2 9h3M11 9h3",
+    ),
     ("Decisions", "/decisions", Permission::FindingRead, "M3 8.5l3 3 7-7M3 3h6M3 13h10"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),
     ("Where used", "/where-used", Permission::InventoryRead, "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM11 11l3 3"),

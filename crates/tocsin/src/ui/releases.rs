@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use tocsin_core::Error;
-use tocsin_core::detection::{self, Filter};
+use tocsin_core::detection::{self, Finding};
 use tocsin_core::inventory::{
     self, Comparison, Deployment, Device, Difference, Document, Held, Licence, LicenceAsked, Listed, Release,
     Violation,
@@ -19,8 +19,10 @@ use tocsin_core::inventory::{
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{self, Job};
+use tocsin_core::platform::query::Total;
 
-use super::findings::Pick;
+use super::asked::{Asked, Head, Pairs, param};
+use super::findings::{self, Bulk, COLUMNS_OF_RELEASE, Pick};
 use super::release_parts::{self as parts, GraphView, Overview, SystemView};
 use super::{Answer, Page, encode, filters, form, show};
 use crate::intake::{self, Taken};
@@ -62,14 +64,72 @@ struct Remark {
     message: String,
 }
 
+/// What the tab of findings shows.
+struct List {
+    asked: Asked,
+    findings: Vec<Finding>,
+    heads: Vec<Head>,
+    pick: Pick,
+    bulk: Bulk,
+    counted: String,
+    next: String,
+}
+
+/// Findings of the release that `pairs` ask for; none are read where another tab is shown.
+async fn list(
+    app: &App,
+    browser: &Browser,
+    id: i64,
+    pairs: &Pairs,
+    bulk: Bulk,
+    shown: bool,
+) -> Result<List, Error> {
+    let actor = browser.actor();
+    let asked = findings::asked(format!("/releases/{id}"), pairs);
+    let (mut rows, mut next, mut total) = (Vec::new(), None, Total::default());
+    if shown && asked.wrong.is_empty() {
+        let after = Some(asked.after.as_str()).filter(|t| !t.is_empty());
+        let most = asked.query.limit.map_or(100, u64::from);
+        let page = detection::in_release(app.db(), actor, id, &asked.query, after, most).await?;
+        (rows, next, total) = (page.rows, page.next, page.total);
+    }
+    let columns = match asked.query.columns.as_slice() {
+        [] => COLUMNS_OF_RELEASE.to_vec(),
+        chosen => chosen.to_vec(),
+    };
+    Ok(List {
+        findings: rows,
+        heads: asked.heads(&columns, asked.query.sort, findings::about, &asked.schema.sorts),
+        pick: Pick::of(actor, &bulk),
+        bulk,
+        next: next.map_or(String::new(), |n| asked.next(&n)),
+        counted: asked.counted(&total, "finding", "findings"),
+        asked,
+    })
+}
+
+/// The tab of findings again, with what is wrong with a decision for many of them.
+pub(super) async fn findings_again(
+    app: &App,
+    browser: &Browser,
+    id: i64,
+    pairs: &Pairs,
+    bulk: Bulk,
+) -> Answer {
+    let mut pairs: Pairs = pairs.iter().filter(|(name, _)| name != "tab").cloned().collect();
+    pairs.push(("tab".to_owned(), "findings".to_owned()));
+    whole(app, browser, id, &pairs, bulk, String::new()).await
+}
+
 #[derive(Template)]
 #[template(path = "releases/one.html")]
 struct One {
     page: Page,
     r: Release,
     tab: String,
-    list: detection::Page,
-    pick: Pick,
+    list: List,
+    plain: Vec<Head>,
+    none: Pick,
     components: Vec<Listed>,
     text: String,
     skip: u64,
@@ -102,8 +162,13 @@ pub(super) async fn page(
     query: &HashMap<String, String>,
     wrong: String,
 ) -> Answer {
+    let pairs: Pairs = query.iter().map(|(n, v)| (n.clone(), v.clone())).collect();
+    whole(app, browser, id, &pairs, Bulk::default(), wrong).await
+}
+
+async fn whole(app: &App, browser: &Browser, id: i64, pairs: &Pairs, bulk: Bulk, wrong: String) -> Answer {
     let actor = browser.actor();
-    let get = |name: &str| query.get(name).map_or("", String::as_str);
+    let get = |name: &str| param(pairs, name);
     let r = inventory::release_of(app.db(), actor, id).await?;
     let tab = match get("tab") {
         tab @ ("findings" | "components" | "graph" | "licences" | "deployments" | "compare" | "documents"
@@ -111,18 +176,21 @@ pub(super) async fn page(
         _ => "overview".to_owned(),
     };
     let (text, skip) = (get("text").to_owned(), get("skip").parse().unwrap_or(0));
-    let list = if tab == "findings" {
-        let filter = Filter { release: Some(id), ..Filter::default() };
-        detection::findings(app.db(), actor, &filter, query.get("after").map(String::as_str), 100).await?
-    } else {
-        detection::Page { findings: Vec::new(), next: None }
-    };
+    let mut bulk = bulk;
+    if bulk.done.is_empty() {
+        bulk.done = findings::decided(get("decided"));
+    }
+    let list = list(app, browser, id, pairs, bulk, tab == "findings").await?;
     let as_tree = tab == "components" && get("view") == "tree";
     let tree = if as_tree { Some(parts::tree(app, actor, id).await?) } else { None };
     let overview =
         if tab == "overview" { parts::overview(app, actor, &r).await? } else { Overview::default() };
-    let graph =
-        if tab == "graph" { parts::graph(app, actor, id, query).await? } else { GraphView::default() };
+    let graph = if tab == "graph" {
+        let query: HashMap<String, String> = pairs.iter().cloned().collect();
+        parts::graph(app, actor, id, &query).await?
+    } else {
+        GraphView::default()
+    };
     let system = if tab == "system" { parts::system(app, actor, id).await? } else { SystemView::default() };
     let devices = if tab == "deployments" {
         inventory::devices(app.db(), actor, id, get("serial"), skip, DEVICES).await?
@@ -166,7 +234,8 @@ pub(super) async fn page(
             .crumb("/products", "Products")
             .crumb(format!("/products/{}", r.product), r.product_name.clone()),
         list,
-        pick: Pick::none(),
+        plain: findings::plain_heads(&COLUMNS_OF_RELEASE),
+        none: Pick::none(),
         components,
         text,
         skip,
@@ -207,9 +276,9 @@ async fn one(
     State(app): State<App>,
     browser: Browser,
     Path(id): Path<i64>,
-    Query(query): Query<HashMap<String, String>>,
+    Query(pairs): Query<Pairs>,
 ) -> Answer {
-    page(&app, &browser, id, &query, String::new()).await
+    whole(&app, &browser, id, &pairs, Bulk::default(), String::new()).await
 }
 
 async fn replace(

@@ -1,16 +1,13 @@
-//! People, keys and the audit trail.
-
-use std::collections::HashMap;
+//! People and keys.
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use tocsin_core::inventory::{self, Line};
 use tocsin_core::platform::access::{Permission, ROLES, Role};
-use tocsin_core::platform::change::{self, Event};
 use tocsin_core::platform::people::{self, Key, Person};
 
 use super::{Answer, Page, filters, show};
@@ -23,7 +20,6 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/settings/invitations", Access::Needs(Permission::PeopleManage)),
     ("POST", "/settings/keys", Access::Needs(Permission::KeyManage)),
     ("POST", "/settings/keys/{id}/revoke", Access::Needs(Permission::KeyManage)),
-    ("GET", "/audit", Access::Needs(Permission::AuditRead)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -32,7 +28,6 @@ pub fn routes() -> Router<App> {
         .route("/settings/invitations", post(invite))
         .route("/settings/keys", post(make_key))
         .route("/settings/keys/{id}/revoke", post(revoke))
-        .route("/audit", get(audit))
 }
 
 #[derive(Template)]
@@ -124,35 +119,4 @@ async fn revoke(
     actor.now = now();
     people::revoke_key(app.db(), &actor, id).await?;
     Ok(Redirect::to("/settings/people").into_response())
-}
-
-#[derive(Template)]
-#[template(path = "audit/list.html")]
-struct Audit {
-    page: Page,
-    events: Vec<Event>,
-    events_in_all: i64,
-    broken: Option<i64>,
-    text: String,
-    next: Option<i64>,
-}
-
-async fn audit(
-    State(app): State<App>,
-    browser: Browser,
-    Query(query): Query<HashMap<String, String>>,
-) -> Answer {
-    let text = query.get("text").map(|t| t.trim().to_owned()).unwrap_or_default();
-    let below = query.get("below").and_then(|b| b.parse().ok());
-    let events = change::events(app.db(), browser.actor(), &text, below, 100).await?;
-    let verified = change::verify(app.db()).await?;
-    let next = events.last().filter(|e| events.len() == 100 && e.seq > 1).map(|e| e.seq);
-    show(&Audit {
-        page: Page::new(&browser, "/audit", "Audit trail"),
-        events,
-        events_in_all: verified.events,
-        broken: verified.broken_at,
-        text,
-        next,
-    })
 }

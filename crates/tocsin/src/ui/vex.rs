@@ -15,6 +15,7 @@ use tocsin_core::inventory::{self, Product, Release};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_formats::vex::Format;
 
+use super::asked::Pairs;
 use super::{Answer, Page, filters, form, show};
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
@@ -177,8 +178,12 @@ async fn of_release(
 async fn of_findings(
     State(app): State<App>,
     browser: Browser,
-    Query(query): Query<HashMap<String, String>>,
+    Query(pairs): Query<Pairs>,
 ) -> Result<Response, PageError> {
-    let wanted = super::findings::filter(&query);
-    Ok(file(vex::of_findings(&app, &acting(&browser), &wanted, format(&query)?).await?))
+    let asked = super::findings::asked("/findings", &pairs);
+    if !asked.wrong.is_empty() {
+        return Err(Error::Rejected { field: "q".to_owned(), message: asked.wrong }.into());
+    }
+    let format = format(&pairs.into_iter().collect())?;
+    Ok(file(vex::of_findings(&app, &acting(&browser), asked.query, format).await?))
 }

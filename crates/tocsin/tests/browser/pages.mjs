@@ -81,7 +81,7 @@ for (const version of ["3.2", "3.3"]) {
 const release = new URL(manager.url()).pathname;
 
 // Decide in bulk with keys and mouse.
-await manager.goto(`${base}/findings`);
+await manager.goto(`${base}/findings?group=none`);
 const boxes = manager.locator("td.pick input");
 const findings = await boxes.count();
 check("findings have boxes", findings >= 4, findings);
@@ -103,16 +103,79 @@ same("what was ticked stays ticked", await manager.locator("td.pick input:checke
 await manager.selectOption("#justification", "vulnerable_code_not_present");
 await manager.click(".bulk button");
 same("the bulk decision is told", await manager.textContent(".note.good"), "Decided for 3 findings.");
-await manager.goto(`${base}/findings?status=not_affected`);
+await manager.goto(`${base}/findings?q=status%3Anot_affected&group=none`);
 same("three findings are decided", await manager.locator("table[data-keys] tbody tr").count(), 3);
 
 // The same without a script.
 const plain = await person({ javaScriptEnabled: false, storageState: await manager.context().storageState() });
-await plain.goto(`${base}/findings?status=under_investigation`);
+await plain.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);
 await plain.locator("td.pick input").first().check();
 await plain.selectOption("#to", "affected");
 await plain.click(".bulk button");
 same("a decision works without a script", await plain.textContent(".note.good"), "Decided.");
+
+// The filter completes what is typed, its parts are chips, and what cannot be read says where.
+await manager.goto(`${base}/findings`);
+await manager.fill("#ask", "");
+await manager.locator("#ask").pressSequentially("sever");
+await manager.waitForSelector(".completions li");
+same("a field is completed", await manager.textContent(".completions li .mono"), "severity>=");
+await manager.keyboard.press("ArrowDown");
+await manager.keyboard.press("Enter");
+await manager.waitForFunction(() => [...document.querySelectorAll(".completions li")].some((o) => o.dataset.text === "high"));
+await manager.locator("#ask").pressSequentially("high");
+await manager.keyboard.press("Escape");
+await manager.keyboard.press("Enter");
+await manager.waitForURL(/severity/);
+same("what is set is a chip", (await manager.textContent(".chip.set .mono")).trim(), "severity>=high");
+const narrowed = await manager.textContent("[data-total]");
+await manager.click(".chip.set");
+check("a chip takes its part away", (await manager.textContent("[data-total]")) !== narrowed && !manager.url().includes("severity"));
+await manager.goto(`${base}/findings?q=severty%3Ahigh`);
+check("a mistake is explained", (await manager.textContent("#ask-wrong")).includes("did you mean severity?"));
+same("and keeps what was typed", await manager.inputValue("#ask"), "severty:high");
+
+// By vulnerability: releases folded, Space beside the list, e on a row, all of a filter.
+await manager.goto(`${base}/findings`);
+check("releases are folded", !(await manager.isVisible(".fold li")));
+await manager.click(".fold summary");
+check("and unfold", await manager.isVisible(".fold li"));
+await manager.locator("#main").focus();
+await manager.keyboard.press("j");
+await manager.keyboard.press(" ");
+await manager.waitForSelector(".peek:not([hidden])");
+check("Space shows the evidence and the decision", (await manager.textContent(".peek")).includes("Why") && (await manager.isVisible("#peek-status")));
+await manager.keyboard.press("Escape");
+check("Escape closes it", !(await manager.isVisible(".peek")));
+await manager.keyboard.press("e");
+same("e decides the row", await manager.evaluate(() => document.activeElement.id), "to");
+check("a vulnerability counts its findings", /Decide \d+ findings?/.test(await manager.textContent("[data-count-label]")));
+await manager.check("[name=all]");
+check("all of the filter is named", (await manager.textContent("[data-count-label]")).startsWith("Decide all "));
+await manager.selectOption("#to", "affected");
+await manager.click(".bulk button");
+const number = (await manager.textContent("[data-found]")).trim();
+check("it asks with the number", (await manager.textContent("main button.main")).includes(`${number} findings`), number);
+await manager.click("main button.main");
+same("and decides them", await manager.textContent(".note.good"), `Decided for ${number} findings.`);
+
+// A view is saved, shared and opened by its name.
+await manager.goto(`${base}/findings?q=kev%3Atrue&group=none&sort=-epss`);
+await manager.click("summary:has-text(\"Views\")");
+await manager.fill("#view-name", "Exploited");
+await manager.check("[name=shared]");
+await manager.click("text=Save view");
+same("a saved view has its name", await manager.textContent("h1"), "Exploited");
+await auditor.goto(manager.url());
+same("and is opened by others", await auditor.textContent("h1"), "Exploited");
+check("with its order", (await auditor.locator("th[aria-sort=descending]").textContent()).includes("EPSS"));
+
+// The tab of a release decides in bulk too.
+await manager.goto(`${base}${release}?tab=findings`);
+await manager.locator("td.pick input").first().check();
+await manager.selectOption("#to", "under_investigation");
+await manager.click(".bulk button");
+check("a release's tab decides", manager.url().includes(release) && (await manager.isVisible(".note.good")));
 
 // Where used, in each way of asking.
 const used = async (q) => {
@@ -211,7 +274,7 @@ for (const [title, name] of [["Added", "left-pad"], ["Removed", dropped.name]]) 
 }
 
 // A decision with a day, another like it, and taking it back.
-await manager.goto(`${base}/findings?status=under_investigation`);
+await manager.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);
 const [mine, alike] = await manager.locator("td.wide a").evaluateAll((links) => links.slice(0, 2).map((a) => a.getAttribute("href")));
 await manager.goto(base + mine);
 await manager.selectOption("#status", "affected");
@@ -351,6 +414,10 @@ const pages = {
   today: "/",
   products: "/products",
   findings: "/findings",
+  onebyone: "/findings?group=none&sort=-epss&q=severity%3E%3Dlow",
+  mistake: "/findings?q=severty%3Ahigh",
+  vulnerabilities: "/vulnerabilities",
+  known: "/vulnerabilities?in=known&text=cve",
   finding: "/findings/1",
   release,
   components: `${release}?tab=components`,

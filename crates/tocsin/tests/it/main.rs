@@ -16,6 +16,7 @@ mod db;
 mod decisions;
 mod exports;
 mod faults;
+mod findings;
 mod folder;
 mod fuzz;
 mod hostile;

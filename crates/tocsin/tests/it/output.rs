@@ -36,7 +36,7 @@ fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-fn valid(schema: &str, document: &Value) {
+pub fn valid(schema: &str, document: &Value) {
     let schema = json_of(&fs::read(root(schema)).unwrap());
     let validator = jsonschema::validator_for(&schema).unwrap();
     let faults: Vec<String> =

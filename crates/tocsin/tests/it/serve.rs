@@ -218,4 +218,44 @@ impl Server {
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         send(&self.address, method, path, headers, body)
     }
+
+    /// Somebody who joins in a role and signs in at a browser.
+    pub fn person(&self, role: &str) -> Person<'_> {
+        let kind = ("Content-Type", "application/x-www-form-urlencoded");
+        let form = format!("csrf={}&email={role}%40example.com&role={role}&line=0", self.csrf);
+        let page =
+            self.send("POST", "/settings/invitations", &[kind, ("Cookie", &self.cookie)], form.as_bytes());
+        let text = page.text();
+        let token = between(&text, "<pre>", "</pre>").rsplit_once("/welcome/").unwrap().1.trim().to_owned();
+        let form = format!(
+            "name=Person+{role}&email={role}%40example.com&login={role}&password=a+sentence+does+well+here"
+        );
+        let joined = self.send("POST", &format!("/welcome/{token}"), &[kind], form.as_bytes());
+        assert_eq!(joined.status, 303, "{}", joined.text());
+        let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
+        let page = self.send("GET", "/findings", &[("Cookie", &cookie)], b"").text();
+        let csrf = between(&page, "name=\"csrf\" value=\"", "\"").to_owned();
+        Person { server: self, cookie, csrf }
+    }
+}
+
+/// A person at a browser.
+pub struct Person<'a> {
+    server: &'a Server,
+    cookie: String,
+    csrf: String,
+}
+
+impl Person<'_> {
+    /// A page.
+    pub fn get(&self, path: &str) -> Reply {
+        self.server.send("GET", path, &[("Cookie", &self.cookie)], b"")
+    }
+
+    /// A form, with the session's token.
+    pub fn post(&self, path: &str, form: &str) -> Reply {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", self.cookie.as_str())];
+        self.server.send("POST", path, &headers, format!("csrf={}&{form}", self.csrf).as_bytes())
+    }
 }
