@@ -359,6 +359,11 @@ pub fn complete(schema: &Schema, begun: &(usize, Option<(String, String)>, Strin
     fitting.map(|w| Completion { text: (*w).to_owned(), what: what.to_owned() }).collect()
 }
 
+/// A text to look for, as it is written in a query.
+pub fn word(text: &str) -> String {
+    Filter::Word(text.to_owned()).to_string()
+}
+
 /// A value as it is written behind a field.
 pub fn quoted(value: &str) -> String {
     query::Value::Text(value.to_owned()).to_string()

@@ -114,14 +114,19 @@ fn part(section: Section, actor: &Actor, q: &str) -> Part {
         Kind::Product => ("Products", "/products?text="),
         Kind::Release => ("Releases", "/products?state=all&text="),
         Kind::Component => ("Components", "/where-used?q="),
-        Kind::Finding => ("Open findings", "/findings?text="),
+        Kind::Finding => ("Open findings", "/findings?q="),
         Kind::Customer => ("Customers", ""),
         Kind::Device => ("Devices", "/devices?serial="),
         Kind::Person => ("People", ""),
     };
     let all = (section.more && !all.is_empty()).then(|| {
         let star = if section.kind == Kind::Component && !q.contains([':', '*']) { "*" } else { "" };
-        format!("{all}{}", encode(&format!("{q}{star}")))
+        let text = match section.kind {
+            // a list that is asked by query takes the text as one word
+            Kind::Finding => super::asked::word(q),
+            _ => format!("{q}{star}"),
+        };
+        format!("{all}{}", encode(&text))
     });
     Part { label, found: section.hits.into_iter().map(|h| found(h, actor)).collect(), all }
 }
