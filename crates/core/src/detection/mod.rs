@@ -23,8 +23,8 @@ mod exploitation;
 mod fanout;
 mod flaws;
 mod ground;
-mod hold;
 mod groups;
+mod hold;
 mod list;
 #[cfg(test)]
 pub(crate) mod list_tests;
@@ -47,8 +47,8 @@ pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, simi
 pub use fanout::{Behind, behind};
 pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};
 pub use ground::{Ground, grounds, remark, withdraw};
-pub use hold::hold;
 pub use groups::{FOLDED, Group, groups, groups_sorted};
+pub use hold::hold;
 pub use list::{Export, ids, in_release, list, schema, sorted, total};
 pub use own::{Ownership, own, owners};
 pub use query::{
