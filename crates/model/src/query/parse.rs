@@ -333,8 +333,8 @@ impl Reader<'_> {
         match field.kind {
             Kind::Text | Kind::Id => Ok(Value::Text(text.to_owned())),
             Kind::Word(words) | Kind::Scale(words) => {
-                let is = |w: &&str| **w == lower || w.replace('_', "-") == lower;
-                match words.iter().position(|w| is(&w)).and_then(|n| Some((words.get(n)?, n))) {
+                let is = |w: &&str| *w == lower || w.replace('_', "-") == lower;
+                match words.iter().position(is).and_then(|n| Some((words.get(n)?, n))) {
                     Some((word, n)) => Ok(Value::Word(word, n)),
                     None => Err(told(&match near(&lower, words.iter().copied()) {
                         Some(near) => format!("did you mean {near}?"),

@@ -274,7 +274,7 @@ for (const [title, name] of [["Added", "left-pad"], ["Removed", dropped.name]]) 
 }
 
 // A decision with a day, another like it, and taking it back.
-await manager.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);
+await manager.goto(`${base}/findings?q=status%3Aunder_investigation%20release%3D3.2&group=none`);
 const [mine, alike] = await manager.locator("td.wide a").evaluateAll((links) => links.slice(0, 2).map((a) => a.getAttribute("href")));
 await manager.goto(base + mine);
 await manager.selectOption("#status", "affected");
