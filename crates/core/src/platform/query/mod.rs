@@ -23,6 +23,9 @@ pub(crate) use sql::Statement;
 /// Rows that are counted exactly; of more it is said that they are more.
 pub const COUNTED: u64 = 10_000;
 
+/// Brings a value into the form that a column keeps.
+pub(crate) type Form = fn(&str) -> String;
+
 /// How a field is found in the database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum How {
@@ -31,7 +34,7 @@ pub(crate) enum How {
     /// `{}` in the first is a condition over the second: `f.release IN (SELECT r.id … WHERE {})`, `p.name`.
     Inside(&'static str, &'static str),
     /// As `Inside`, and the value is brought into the form that the column keeps.
-    Name(&'static str, &'static str, fn(&str) -> String),
+    Name(&'static str, &'static str, Form),
     /// As `Inside`, where the first, a column of the noun, is a person; nothing is told where it is null, and `me` is
     /// who asks.
     Linked(&'static str, &'static str, &'static str),
@@ -131,6 +134,9 @@ pub(crate) fn sorted(noun: &Noun, query: &Query) -> Result<Sort> {
 fn rejected(field: &str, message: &str) -> Error {
     Error::Rejected { field: field.to_owned(), message: message.to_owned() }
 }
+
+/// Makes something of a row.
+pub(crate) type Reader<T> = fn(&QueryResult) -> std::result::Result<T, sea_orm::DbErr>;
 
 /// How many rows there are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -241,7 +247,7 @@ pub(crate) async fn page<T>(
     actor: &Actor,
     noun: &'static Noun,
     query: &Query,
-    (columns, read): (&str, fn(&QueryResult) -> std::result::Result<T, sea_orm::DbErr>),
+    (columns, read): (&str, Reader<T>),
     after: Option<&str>,
     most: u64,
 ) -> Result<Rows<T>> {
@@ -255,7 +261,7 @@ pub(crate) async fn list<T>(
     db: &DatabaseConnection,
     mut s: Statement,
     query: &Query,
-    (columns, read): (&str, fn(&QueryResult) -> std::result::Result<T, sea_orm::DbErr>),
+    (columns, read): (&str, Reader<T>),
     after: Option<&str>,
     (most, total): (u64, Total),
 ) -> Result<Rows<T>> {

@@ -3,7 +3,7 @@
 use sea_orm::{DbBackend, Value as Bound};
 use tocsin_model::query::{Filter, Kind, Length, Op, Query, Test, Value};
 
-use super::{Entry, How, Noun};
+use super::{Entry, Form, How, Noun};
 
 /// Conditions in the making, and the values they bind; `$1` is the workspace.
 pub(crate) struct Statement {
@@ -151,7 +151,7 @@ impl Statement {
     }
 
     fn compared(&mut self, entry: &Entry, op: Op, value: &Value) -> String {
-        let (expr, form): (&str, Option<fn(&str) -> String>) = match entry.how {
+        let (expr, form): (&str, Option<Form>) = match entry.how {
             How::Own(expr) | How::Inside(_, expr) | How::Linked(_, _, expr) => (expr, None),
             How::Id(_, _) => return self.id(entry, value),
             How::Name(_, expr, form) => (expr, Some(form)),
