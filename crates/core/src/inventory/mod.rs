@@ -115,6 +115,7 @@ pub struct Product {
 
 /// A release: what was shipped.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = StoredRelease)]
 pub struct Release {
     /// Id.
     pub id: i64,

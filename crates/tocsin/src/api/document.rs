@@ -317,13 +317,19 @@ mod tests {
                         .skip(1)
                         .filter(|p| p.split(')').next().unwrap().contains("ToSchema"))
                     {
-                        let head = part.split('{').next().unwrap();
-                        let named = head.split("#[schema(as = ").nth(1).and_then(|n| n.split(')').next());
-                        let own = head.lines().find_map(|l| {
-                            let l = l.trim_start_matches("pub ");
-                            l.strip_prefix("struct ").or(l.strip_prefix("enum "))
-                        });
-                        let name = named.or(own).unwrap_or_default();
+                        // the example before it may have braces and words of its own
+                        let (at, own) = part
+                            .lines()
+                            .enumerate()
+                            .find_map(|(at, l)| {
+                                let l = l.strip_prefix("pub").map_or(l, |l| l.split_once(' ').unwrap().1);
+                                Some((at, l.strip_prefix("struct ").or(l.strip_prefix("enum "))?))
+                            })
+                            .unwrap_or_else(|| panic!("a shape in {} is not read", path.display()));
+                        let head: Vec<&str> = part.lines().take(at).collect();
+                        let named = head.iter().find_map(|l| l.split("schema(as = ").nth(1));
+                        let named = named.map(|n| n.split([',', ')']).next().unwrap());
+                        let name = named.unwrap_or(own);
                         let name = name.split(['<', '(', ' ', ';']).next().unwrap().to_owned();
                         found.push((name, path.display().to_string()));
                     }

@@ -2,6 +2,7 @@
 //! the target folder; where the registries cannot be reached the tests say so loudly and pass.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
@@ -25,7 +26,10 @@ static INSTALLING: Mutex<()> = Mutex::new(());
 fn skipped(why: &str) {
     println!("\n==> SKIPPED: the clients of Dependency-Track were not tested: {why}\n");
     // the harness swallows what passing tests print; whoever reads the log of a build shall see it
-    let _ = fs::write("/dev/stderr", format!("==> SKIPPED: clients of Dependency-Track: {why}\n"));
+    // appended, as it may be a file that others write to
+    if let Ok(mut out) = fs::OpenOptions::new().append(true).open("/dev/stderr") {
+        let _ = writeln!(out, "==> SKIPPED: clients of Dependency-Track: {why}");
+    }
 }
 
 /// The folder in which clients are installed.
