@@ -35,9 +35,28 @@ pub fn after(at: &str, milliseconds: i64) -> Result<String> {
     }
 }
 
+/// So many minutes after a time (before it, where negative), for times that were handed in or stored by us; `at` itself
+/// where it is none.
+pub fn minutes_after(at: &str, minutes: i64) -> String {
+    after(at, minutes.saturating_mul(60_000)).unwrap_or_else(|_| at.to_owned())
+}
+
+/// Seconds since 1970; 0 where `at` is no time.
+pub fn seconds(at: &str) -> i64 {
+    parse(at).map_or(0, |t| t.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn minutes_and_seconds() {
+        assert_eq!(minutes_after("2026-01-31T23:30:00.250Z", 45), "2026-02-01T00:15:00.250Z");
+        assert_eq!(minutes_after("2026-03-01T00:00:00.000Z", -1), "2026-02-28T23:59:00.000Z");
+        assert_eq!(minutes_after("no time", 5), "no time");
+        assert_eq!(seconds("1970-01-01T00:02:00.000Z"), 120);
+    }
 
     #[test]
     fn times_move_and_keep_their_form() {

@@ -12,10 +12,12 @@ mod migrations;
 pub mod people;
 pub mod query;
 pub mod secret;
+pub mod settings;
 pub(crate) mod sql;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod ticket;
 pub mod trail;
 pub mod vault;
 pub mod views;

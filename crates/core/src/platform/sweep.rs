@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::access::Permission;
 use super::change::Change;
-use super::{clock, jobs, sql};
+use super::{clock, jobs, people, sql};
 use crate::error::Result;
 
 /// Days for which an invitation that is over is still told of.
@@ -13,7 +13,7 @@ const INVITATION_DAYS: i64 = 30;
 /// How much was removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Swept {
-    /// Sessions.
+    /// Sessions, and what was open between two requests.
     pub sessions: u64,
     /// Invitations.
     pub invitations: u64,
@@ -28,8 +28,7 @@ pub struct Swept {
 pub async fn sweep(change: &mut Change<'_>) -> Result<Swept> {
     change.actor.need_everywhere(Permission::JobManage)?;
     let now = change.actor.now.clone();
-    let sessions = "DELETE FROM session WHERE expires < $1";
-    let sessions = sql::run(&change.tx, "removing sessions", sessions, vec![now.as_str().into()]).await?;
+    let sessions = people::sweep(&change.tx, &now).await?;
     let old = clock::after(&now, -INVITATION_DAYS * 24 * 3600 * 1000)?;
     let invitations = "DELETE FROM invitation WHERE expires < $1 OR used < $1";
     let invitations = sql::run(&change.tx, "removing invitations", invitations, vec![old.into()]).await?;

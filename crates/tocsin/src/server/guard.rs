@@ -10,12 +10,13 @@ use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use tocsin_core::platform::access::{Actor, Permission};
 
-use super::caller::{self, Browser, Client};
+use super::caller::{self, Browser, Client, Met, Origin};
 use super::problem::PageError;
 use super::{App, assets};
+use crate::ui::kept;
 use crate::{api, ui};
 
 /// Who may use a route.
@@ -64,13 +65,24 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let refused = match path.starts_with("/api/") {
-        true => program(&app, wanted, &path, &mut parts).await,
-        false => person(&app, wanted, &mut parts).await,
+    let reply = match path.starts_with("/api/") {
+        true => program(&app, wanted, &path, &mut parts).await.err(),
+        false => match caller::met(&mut parts, &app).await {
+            Ok(Met::Person(browser)) => person(wanted, *browser, &mut parts).err(),
+            Ok(Met::Over(id, csrf)) if parts.method == Method::POST => {
+                // what was typed is kept for whoever it was, until they have signed in again
+                let Ok(Origin(from)) = Origin::from_request_parts(&mut parts, &app).await;
+                let now = super::now();
+                return kept::keep(&app, &app.door(&from, &now), id, &csrf, &parts, body).await;
+            }
+            Ok(Met::Over(..)) => Some(caller::to_sign_in(&parts, true)),
+            Ok(Met::Nobody) => Some(caller::to_sign_in(&parts, false)),
+            Err(e) => Some(PageError::from(e).into_response()),
+        },
     };
-    match refused {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(reply) => reply,
+    match reply {
+        None => next.run(Request::from_parts(parts, body)).await,
+        Some(reply) => reply,
     }
 }
 
@@ -85,9 +97,12 @@ async fn program(app: &App, wanted: Access, path: &str, parts: &mut Parts) -> Re
     Ok(())
 }
 
-async fn person(app: &App, wanted: Access, parts: &mut Parts) -> Result<(), Response> {
-    let browser = Browser::from_request_parts(parts, app).await?;
+fn person(wanted: Access, browser: Browser, parts: &mut Parts) -> Result<(), Response> {
     wanted.admits(browser.actor()).map_err(|e| PageError::from(e).into_response())?;
+    // whoever needs a second step and has none gets to their account, and nowhere else
+    if browser.known.lacks_second_step && wanted != Access::Known {
+        return Err(Redirect::to("/account/second-step").into_response());
+    }
     parts.extensions.insert(browser);
     Ok(())
 }

@@ -5,32 +5,88 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Tries in one window, for an address and for a login.
-const MOST: u32 = 10;
+/// Tries in one window for a login, and from an address, behind which there may be an office.
+const MOST_LOGIN: u32 = 10;
+const MOST_ADDRESS: u32 = 200;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// Names remembered; beyond, those whose window is over are forgotten.
-const NAMES: usize = 10_000;
+/// Names remembered. Beyond, those whose window is over are forgotten, and if none is, everybody waits: a crowd that
+/// fills this is guessing.
+const NAMES: usize = 50_000;
 
 /// Counts tries by name.
 #[derive(Default)]
 pub struct Limiter(Mutex<HashMap<String, (Instant, u32)>>);
 
+/// Logins are told apart as people write them, and long ones are cut.
+fn names(address: &str, login: &str) -> [(String, u32); 2] {
+    let login: String = login.trim().to_lowercase().chars().take(80).collect();
+    [(format!("a {address}"), MOST_ADDRESS), (format!("l {login}"), MOST_LOGIN)]
+}
+
 impl Limiter {
     /// Whether another try from this address for this login is allowed; it is counted.
     pub fn allow(&self, address: &str, login: &str) -> bool {
         let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tries.len() > NAMES {
+        if tries.len() >= NAMES {
             tries.retain(|_, (since, _)| since.elapsed() < WINDOW);
+            if tries.len() >= NAMES {
+                return false;
+            }
         }
-        let login: String = login.trim().to_lowercase().chars().take(80).collect();
-        [format!("a {address}"), format!("l {login}")].into_iter().fold(true, |all, name| {
+        names(address, login).into_iter().fold(true, |all, (name, most)| {
             let entry = tries.entry(name).or_insert_with(|| (Instant::now(), 0));
             if entry.0.elapsed() >= WINDOW {
                 *entry = (Instant::now(), 0);
             }
-            entry.1 += 1;
-            all && entry.1 <= MOST
+            entry.1 = entry.1.saturating_add(1);
+            all && entry.1 <= most
         })
+    }
+
+    /// As [`Limiter::allow`] where no login is known: what counts is the address.
+    pub fn allow_from(&self, address: &str) -> bool {
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tries.len() >= NAMES {
+            tries.retain(|_, (since, _)| since.elapsed() < WINDOW);
+        }
+        let entry = tries.entry(format!("a {address}")).or_insert_with(|| (Instant::now(), 0));
+        if entry.0.elapsed() >= WINDOW {
+            *entry = (Instant::now(), 0);
+        }
+        entry.1 = entry.1.saturating_add(1);
+        entry.1 <= MOST_ADDRESS
+    }
+
+    /// Forgets the tries for a login: it was its owner.
+    pub fn forget(&self, address: &str, login: &str) {
+        let mut tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [(address, _), (login, _)] = names(address, login);
+        tries.remove(&login);
+        if let Some(entry) = tries.get_mut(&address) {
+            entry.1 = entry.1.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_barred_from_everywhere_and_an_address_for_everybody() {
+        let limiter = Limiter::default();
+        for n in 0..10 {
+            assert!(limiter.allow(&format!("192.0.2.{n}"), " Anna "), "{n}");
+        }
+        assert!(!limiter.allow("192.0.2.99", "anna"));
+        limiter.forget("192.0.2.99", "anna");
+        assert!(limiter.allow("192.0.2.99", "ANNA"));
+        let limiter = Limiter::default();
+        for n in 0..200 {
+            assert!(limiter.allow("192.0.2.1", &format!("person{n}")), "{n}");
+        }
+        assert!(!limiter.allow("192.0.2.1", "another"));
+        assert!(limiter.allow("192.0.2.2", "another"));
     }
 }
 

@@ -2,16 +2,18 @@
 
 mod assets;
 mod caller;
+pub mod cookie;
 mod events;
 pub mod guard;
 mod limit;
 mod problem;
 pub mod request;
+pub mod site;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, OnceLock, PoisonError, RwLock};
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -21,18 +23,22 @@ use axum::response::Response;
 use sea_orm::DatabaseConnection;
 use tocsin_core::intel::{Opened, Store};
 use tocsin_core::platform::db::{self, Place};
+use tocsin_core::platform::people::{Door, Environment, From};
 use tocsin_core::platform::vault::Vault;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tower_http::compression::CompressionLayer;
 use tower_http::decompression::RequestDecompressionLayer;
 
-pub use caller::{Browser, COOKIE_NAME, Client, Origin, key, key_text};
+pub use caller::{Browser, Client, Guest, Origin, key, key_text};
+pub use cookie::Cookies;
 pub use events::{JOBS, Told, stream};
 pub use limit::REQUESTS;
 pub use problem::{ApiError, KINDS, Kind, PageError, Problem, Remark};
 
 use crate::error::Error;
+use crate::outbound::Outbound;
 use crate::{api, ui};
+use site::Site;
 
 /// Largest upload taken.
 pub const UPLOAD_BYTES: usize = 256 << 20;
@@ -68,6 +74,24 @@ pub struct Parts {
     stop: watch::Sender<bool>,
     /// Requests of programs.
     pub rate: limit::Rate,
+    /// The provider of identities that the environment names, for the first workspace.
+    pub oidc: Option<Environment>,
+    /// The one door out.
+    pub outbound: Outbound,
+    site: OnceLock<Site>,
+}
+
+/// What the operator gives a server beside its data.
+#[derive(Debug, Default)]
+pub struct Means {
+    /// Cookies are sent over TLS alone.
+    pub secure: bool,
+    /// Where people reach it, where that is told.
+    pub site: Option<Site>,
+    /// A provider of identities for the first workspace.
+    pub oidc: Option<Environment>,
+    /// Hosts that may be called although they are private, by name.
+    pub allowed: Vec<String>,
 }
 
 /// Now, RFC 3339 in UTC with milliseconds.
@@ -96,12 +120,30 @@ pub fn random(bytes: &mut [u8]) {
     }
 }
 
+/// Random letters, digits, `-` and `_`.
+pub fn letters(count: usize) -> String {
+    use base64::Engine as _;
+    let mut bytes = vec![0; count];
+    random(&mut bytes);
+    let mut text = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
+    text.truncate(count);
+    text
+}
+
 impl App {
     /// Opens the database and the index under a data directory.
     ///
     /// # Errors
     /// One of them cannot be opened.
     pub async fn open(data_dir: PathBuf, place: Place, secure: bool) -> Result<App, Error> {
+        App::open_with(data_dir, place, Means { secure, ..Means::default() }).await
+    }
+
+    /// As [`App::open`], with all that the operator gives.
+    ///
+    /// # Errors
+    /// As [`App::open`].
+    pub async fn open_with(data_dir: PathBuf, place: Place, means: Means) -> Result<App, Error> {
         std::fs::create_dir_all(&data_dir).map_err(|e| Error::io(data_dir.display().to_string(), e))?;
         let db = db::open(&place).await?;
         let app = App(Arc::new(Parts {
@@ -110,13 +152,16 @@ impl App {
             vault: Vault::new(&data_dir),
             data_dir,
             place,
-            secure,
+            secure: means.secure,
             sign_ins: limit::Limiter::default(),
             large: AtomicUsize::new(LARGE_UPLOAD),
             turns: Semaphore::new(TURNS),
             streams: Arc::new(Semaphore::new(events::MOST)),
             stop: watch::Sender::new(false),
             rate: limit::Rate::default(),
+            oidc: means.oidc,
+            outbound: Outbound::new(means.allowed),
+            site: means.site.map_or_else(OnceLock::new, OnceLock::from),
         }));
         app.load_index().await?;
         Ok(app)
@@ -171,6 +216,17 @@ impl App {
     /// Begins to stop.
     pub fn stop(&self) {
         self.0.stop.send_replace(true);
+    }
+
+    /// Where people reach this server; the machine itself until it is known.
+    pub fn site(&self) -> &Site {
+        static UNKNOWN: LazyLock<Site> = LazyLock::new(Site::default);
+        self.0.site.get().unwrap_or(&UNKNOWN)
+    }
+
+    /// What somebody needs who is not known yet.
+    pub fn door<'a>(&'a self, from: &'a From, now: &'a str) -> Door<'a> {
+        Door { db: self.db(), vault: self.vault(), random, from, now }
     }
 
     /// The database.
@@ -243,7 +299,9 @@ async fn told_to_stop() {
 pub async fn serve(app: App, listen: SocketAddr, ready: impl FnOnce(SocketAddr)) -> Result<(), Error> {
     let listener =
         tokio::net::TcpListener::bind(listen).await.map_err(|e| Error::io(listen.to_string(), e))?;
-    ready(listener.local_addr().map_err(|e| Error::io(listen.to_string(), e))?);
+    let address = listener.local_addr().map_err(|e| Error::io(listen.to_string(), e))?;
+    let _ = app.0.site.set(Site::of(address, app.0.secure)); // stays what the operator told
+    ready(address);
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service)
         .with_graceful_shutdown(async move {

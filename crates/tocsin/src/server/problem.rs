@@ -39,6 +39,16 @@ impl PageError {
         }
     }
 
+    /// Somebody tries too often.
+    pub fn too_many() -> PageError {
+        PageError {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            title: "Too many tries",
+            message: "Wait a quarter of an hour, then go back and send it again. Nothing was changed."
+                .to_owned(),
+        }
+    }
+
     /// A page or thing that is not there.
     pub fn not_found(what: &str) -> PageError {
         PageError {

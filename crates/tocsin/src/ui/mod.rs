@@ -1,6 +1,7 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
 pub mod asked;
+mod account;
 mod audit;
 mod chart;
 mod components;
@@ -15,6 +16,10 @@ mod licences;
 mod manage;
 mod products;
 mod release_parts;
+pub(crate) mod kept;
+mod outside;
+mod passkeys;
+mod qr;
 mod releases;
 mod search;
 mod session;
@@ -42,6 +47,10 @@ use crate::server::{App, Browser, PageError};
 /// Who may use which page: the table of each file.
 pub const ACCESS: &[&[Route]] = &[
     session::ACCESS,
+    outside::ACCESS,
+    passkeys::ACCESS,
+    kept::ACCESS,
+    account::ACCESS,
     today::ACCESS,
     products::ACCESS,
     manage::ACCESS,
@@ -61,13 +70,21 @@ pub const ACCESS: &[&[Route]] = &[
     audit::ACCESS,
     used::ACCESS,
     jobs::ACCESS,
-    settings::ACCESS,
+    settings::ACCESS[0],
+    settings::ACCESS[1],
+    settings::ACCESS[2],
+    settings::ACCESS[3],
+    settings::ACCESS[4],
 ];
 
 /// All pages.
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(outside::routes())
+        .merge(passkeys::routes())
+        .merge(kept::routes())
+        .merge(account::routes())
         .merge(today::routes())
         .merge(products::routes())
         .merge(manage::routes())
@@ -131,9 +148,9 @@ const NAV: &[(&str, &str, Permission, &str)] = &[
     ),
     ("Audit trail", "/audit", Permission::AuditRead, "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2"),
     (
-        "People and keys",
+        "Settings",
         "/settings/people",
-        Permission::KeyManage,
+        Permission::FindingRead,
         "M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 14c.7-3 3-4 5.5-4s4.8 1 5.5 4",
     ),
 ];

@@ -412,6 +412,62 @@ for (const where of [`${job}/retry`, `${job}/cancel`, "/schedules/housekeeping",
 await manager.goto(`${base}/findings/1`);
 check("a time says the reader's own on hover", (await manager.locator("time").first().getAttribute("title"))?.length > 10);
 
+// What was typed is kept when the session has ended meanwhile, and is back in its form after signing in.
+const signIn = async (page, where, login) => {
+  await page.goto(`${where}/sign-in`);
+  await page.fill("#login", login);
+  await page.fill("#password", PASSWORD);
+  await page.click("button.main");
+};
+await manager.goto(`${base}/account`);
+await manager.fill("#name", "Manager of the night");
+const elsewhere = await person();
+await signIn(elsewhere, base, "manager");
+await elsewhere.goto(`${base}/account`);
+await elsewhere.click("text=End all others");
+await manager.click("button:text-is('Save')");
+check("a form that comes too late leads to the sign-in page", manager.url().includes("/sign-in?why=kept"), manager.url());
+await manager.fill("#login", "manager");
+await manager.fill("#password", PASSWORD);
+await manager.click("button.main");
+same("after signing in the form is there", new URL(manager.url()).pathname, "/kept");
+same("with what was typed", await manager.inputValue("[name=name]"), "Manager of the night");
+await manager.click("text=Open the page it was typed on");
+await manager.waitForSelector("main .note");
+same("its own page is filled", await manager.inputValue("#name"), "Manager of the night");
+await manager.click("button:text-is('Save')");
+check("and can be sent", (await manager.textContent(".note.good")).includes("profile"));
+
+// Passkeys, with an authenticator that Chromium plays. They are bound to a name: localhost.
+const local = base.replace("127.0.0.1", "localhost");
+const keyed = await person();
+const devtools = await keyed.context().newCDPSession(keyed);
+await devtools.send("WebAuthn.enable");
+const { authenticatorId } = await devtools.send("WebAuthn.addVirtualAuthenticator", {
+  options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
+});
+await signIn(keyed, local, "auditor");
+await keyed.goto(`${local}/account`);
+await keyed.fill("#passkey-name", "telephone");
+await keyed.fill("#passkey-current", "not the password");
+await keyed.click("text=Make a passkey");
+await keyed.waitForSelector("form[data-passkey] [role=alert]:not([hidden])");
+check("a passkey needs the password", (await keyed.textContent("form[data-passkey] [role=alert]")).includes("password"));
+await keyed.fill("#passkey-current", PASSWORD);
+await keyed.click("text=Make a passkey");
+await keyed.waitForSelector(".note.good");
+check("a passkey is made", (await keyed.textContent(".note.good")).includes("passkey"));
+await keyed.click("text=Sign out");
+await keyed.click("text=Sign in with a passkey");
+await keyed.waitForURL(`${local}/`);
+await keyed.goto(`${local}/account`);
+check("and signs in", (await keyed.textContent("main")).includes("passkey, since"));
+await keyed.click("text=Sign out");
+await devtools.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified: false });
+await keyed.click("text=Sign in with a passkey");
+await keyed.waitForSelector("form[data-passkey] [role=alert]:not([hidden])");
+check("but not without its finger, face or PIN", keyed.url().includes("/sign-in"), keyed.url());
+
 // Every page: no sideways scroll at any width, and what axe-core finds, in light and dark.
 const pages = {
   today: "/",
@@ -461,9 +517,22 @@ pages.vulnerability = `/vulnerabilities/${(await manager.textContent("td.wide a"
 await manager.goto(`${base}${release}?tab=components`);
 pages.component = await manager.locator("td.wide a").first().getAttribute("href");
 const state = await manager.context().storageState();
+const ruler = await admin.context().storageState();
+const ruled = {
+  account: "/account",
+  authenticator: "/account/second-step",
+  people: "/settings/people",
+  person: "/settings/people/2",
+  roles: "/settings/roles",
+  keys: "/settings/keys",
+  sessions: "/settings/sessions",
+  security: "/settings/security",
+};
+const outside = { "sign-in": "/sign-in?why=kept" };
+for (const [some, who] of [[pages, state], [ruled, ruler], [outside, undefined]])
 for (const colorScheme of ["light", "dark"]) {
-  const page = await person({ colorScheme, storageState: state });
-  for (const [name, where] of Object.entries(pages)) {
+  const page = await person({ colorScheme, storageState: who });
+  for (const [name, where] of Object.entries(some)) {
     const answer = await page.goto(base + where);
     same(`${name} answers`, answer.status(), 200);
     if (name === "findings") await page.locator("td.pick input").nth(1).check();

@@ -25,6 +25,7 @@ mod jobs;
 mod matching;
 mod output;
 mod parity;
+mod people;
 mod rematch;
 mod scan;
 mod serve;

@@ -30,6 +30,14 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A cookie that it sets, as `name=value`; empty where it sets none of this name.
+    pub fn cookie(&self, name: &str) -> String {
+        let set = self.head.lines().filter_map(|l| l.split_once(':'));
+        let mut set = set.filter(|(n, _)| n.eq_ignore_ascii_case("set-cookie")).map(|(_, v)| v.trim());
+        let found = set.find(|v| v.split_once('=').is_some_and(|(n, _)| n == name));
+        found.map_or(String::new(), |v| v.split(';').next().unwrap_or_default().to_owned())
+    }
+
     /// A header's value; empty where missing.
     pub fn header(&self, name: &str) -> &str {
         let find = |line: &'_ str| line.split_once(':').is_some_and(|(n, _)| n.eq_ignore_ascii_case(name));
@@ -81,7 +89,7 @@ fn whole(mut rest: &[u8]) -> Vec<u8> {
     }
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+pub fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let (_, rest) = text.split_once(before).unwrap_or_else(|| panic!("no {before:?} in {text}"));
     rest.split_once(after).unwrap_or_else(|| panic!("no {after:?} behind {before:?}")).0
 }
@@ -212,6 +220,36 @@ impl Server {
             [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", self.cookie.as_str())];
         let body = if method == "GET" { String::new() } else { format!("csrf={}&{form}", self.csrf) };
         send(&self.address, method, path, &headers, body.as_bytes())
+    }
+
+    /// The first person's cookie and the token of their forms.
+    pub fn first(&self) -> (&str, &str) {
+        (&self.cookie, &self.csrf)
+    }
+
+    /// Sends a form with a cookie.
+    pub fn form(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> Reply {
+        let encode = |text: &str| {
+            text.bytes()
+                .map(|b| match b {
+                    b if b.is_ascii_alphanumeric() => char::from(b).to_string(),
+                    b => format!("%{b:02X}"),
+                })
+                .collect::<String>()
+        };
+        let body: Vec<String> = fields.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", cookie)];
+        self.send("POST", path, &headers, body.join("&").as_bytes())
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Looks at a page with a cookie.
+    pub fn look(&self, path: &str, cookie: &str) -> Reply {
+        self.send("GET", path, &[("Cookie", cookie)], b"")
     }
 
     /// A request with headers.
