@@ -10,7 +10,7 @@ use tocsin_core::detection::{self, Filter, Reach};
 use tocsin_core::inventory::{self, Deployment};
 use tocsin_core::platform::access::{Actor, Role};
 use tocsin_core::platform::change::Change;
-use tocsin_core::platform::people::{self, Acceptance, From, Known};
+use tocsin_core::platform::people::{self, Acceptance, Begun, From, Known, Seen};
 
 use crate::maker::{Decision, Flaw, Maker, Person, Product, Row};
 use crate::{bom, intelligence, maker};
@@ -113,10 +113,13 @@ async fn join(app: &App, workspace: i64, person: &Person, password: &str) -> Res
     };
     let from = From { address: "127.0.0.1".to_owned(), agent: "demo".to_owned() };
     people::accept(db, random, &token, &who, &from, &now()).await?;
-    let session = people::sign_in(db, random, &person.login, password, &from, &now(), &later(1)).await?;
-    let known = people::session(db, &session.token, &from, &now()).await?.context("no session")?;
+    let now = now();
+    let begun = people::sign_in(&app.door(&from, &now), &person.login, password, None).await?;
+    let Begun::In(session) = begun else { bail!("{} has a second step", person.login) };
+    let seen = people::session(db, &session.token, &from, &now).await?;
+    let Seen::Alive(known) = seen else { bail!("no session of {}", person.login) };
     people::sign_out(db, &session.token).await?;
-    Ok(known)
+    Ok(*known)
 }
 
 /// Uploads the releases of a product, each on the day of its release, and notes where they are in the field.

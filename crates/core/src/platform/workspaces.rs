@@ -98,7 +98,8 @@ pub async fn enter(db: &DatabaseConnection, actor: &Actor, token: &str, workspac
     let found = found.ok_or_else(|| Error::NotFound(format!("workspace {workspace}")))?;
     let there = Actor { workspace, ..actor.clone() };
     let mut change = Change::begin(db, &there).await?;
-    let update = "UPDATE session SET workspace = $2 WHERE hash = $1 AND person = $3";
+    // a session that a workspace's provider vouches for stays in that workspace
+    let update = "UPDATE session SET workspace = $2 WHERE hash = $1 AND person = $3 AND confined IN (0, $2)";
     let values = vec![secret::digest(token).into(), workspace.into(), actor.person.unwrap_or(0).into()];
     if sql::run(&change.tx, what, update, values).await? != 1 {
         return Err(Error::NotFound("the session".to_owned()));

@@ -68,28 +68,6 @@ impl Limiter {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_is_barred_from_everywhere_and_an_address_for_everybody() {
-        let limiter = Limiter::default();
-        for n in 0..10 {
-            assert!(limiter.allow(&format!("192.0.2.{n}"), " Anna "), "{n}");
-        }
-        assert!(!limiter.allow("192.0.2.99", "anna"));
-        limiter.forget("192.0.2.99", "anna");
-        assert!(limiter.allow("192.0.2.99", "ANNA"));
-        let limiter = Limiter::default();
-        for n in 0..200 {
-            assert!(limiter.allow("192.0.2.1", &format!("person{n}")), "{n}");
-        }
-        assert!(!limiter.allow("192.0.2.1", "another"));
-        assert!(limiter.allow("192.0.2.2", "another"));
-    }
-}
-
 /// Requests of the API in a minute, for each key or, without one, each address.
 pub const REQUESTS: u32 = 6_000;
 /// Requests with a key that is none, in a minute, for each address.
@@ -185,5 +163,22 @@ mod tests {
         (0..FAILURES).for_each(|_| rate.failed("a"));
         assert!(rate.barred("a").is_some());
         assert_eq!(rate.barred("b"), None);
+    }
+
+    #[test]
+    fn a_login_is_barred_from_everywhere_and_an_address_for_everybody() {
+        let limiter = Limiter::default();
+        for n in 0..10 {
+            assert!(limiter.allow(&format!("192.0.2.{n}"), " Anna "), "{n}");
+        }
+        assert!(!limiter.allow("192.0.2.99", "anna"));
+        limiter.forget("192.0.2.99", "anna");
+        assert!(limiter.allow("192.0.2.99", "ANNA"));
+        let limiter = Limiter::default();
+        for n in 0..200 {
+            assert!(limiter.allow("192.0.2.1", &format!("person{n}")), "{n}");
+        }
+        assert!(!limiter.allow("192.0.2.1", "another"));
+        assert!(limiter.allow("192.0.2.2", "another"));
     }
 }
