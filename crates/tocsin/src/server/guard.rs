@@ -68,7 +68,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
     let reply = match path.starts_with("/api/") {
         true => program(&app, wanted, &path, &mut parts).await.err(),
         false => match caller::met(&mut parts, &app).await {
-            Ok(Met::Person(browser)) => person(wanted, *browser, &mut parts).err(),
+            Ok(Met::Person(browser)) => person(wanted, *browser, &mut parts),
             Ok(Met::Over(id, csrf)) if parts.method == Method::POST => {
                 // what was typed is kept for whoever it was, until they have signed in again
                 let Ok(Origin(from)) = Origin::from_request_parts(&mut parts, &app).await;
@@ -97,12 +97,15 @@ async fn program(app: &App, wanted: Access, path: &str, parts: &mut Parts) -> Re
     Ok(())
 }
 
-fn person(wanted: Access, browser: Browser, parts: &mut Parts) -> Result<(), Response> {
-    wanted.admits(browser.actor()).map_err(|e| PageError::from(e).into_response())?;
+/// What a person is told in place of the page; nothing where they may see it.
+fn person(wanted: Access, browser: Browser, parts: &mut Parts) -> Option<Response> {
+    if let Err(e) = wanted.admits(browser.actor()) {
+        return Some(PageError::from(e).into_response());
+    }
     // whoever needs a second step and has none gets to their account, and nowhere else
     if browser.known.lacks_second_step && wanted != Access::Known {
-        return Err(Redirect::to("/account/second-step").into_response());
+        return Some(Redirect::to("/account/second-step").into_response());
     }
     parts.extensions.insert(browser);
-    Ok(())
+    None
 }
