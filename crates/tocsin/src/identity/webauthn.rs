@@ -117,7 +117,7 @@ fn cbor(bytes: &mut &[u8]) -> Result<Value, Fault> {
         .map_err(|_| Fault("the authenticator's answer is no CBOR"))
 }
 
-fn field<'a>(map: &'a Value, name: i64) -> Option<&'a Value> {
+fn field(map: &Value, name: i64) -> Option<&Value> {
     let wanted = Value::Integer(name.into());
     map.as_map()?.iter().find(|(k, _)| *k == wanted).map(|(_, v)| v)
 }

@@ -39,7 +39,8 @@ fn step_of(secret: &[u8], text: &str, now: i64) -> Option<i64> {
     let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let wanted: u32 = if digits.len() == 6 { digits.parse().ok()? } else { return None };
     let step = now.div_euclid(STEP);
-    (step - DRIFT..=step + DRIFT).filter(|s| code(secret, *s) == Some(wanted)).last()
+    let newer = |found, s| if code(secret, s) == Some(wanted) { Some(s) } else { found };
+    (step - DRIFT..=step + DRIFT).fold(None, newer)
 }
 
 /// RFC 4648 section 6, without padding, as authenticators take it.
