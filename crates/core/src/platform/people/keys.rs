@@ -8,7 +8,7 @@ use super::super::access::{Actor, PERMISSIONS, Permission, Role};
 use super::super::change::Change;
 use super::super::secret::{self, Random};
 use super::super::sql;
-use super::{From, Known, grant, members, rejected};
+use super::{From, Known, grant, members, note, rejected};
 use crate::error::{Error, Result};
 
 /// An API key as lists show it.
@@ -200,7 +200,7 @@ pub async fn key(db: &DatabaseConnection, text: &str, from: &From, now: &str) ->
     // to the minute is enough, and spares a write with every request
     if used.get(..16) != now.get(..16) {
         let update = "UPDATE api_key SET used = $2 WHERE id = $1";
-        sql::run(db, what, update, vec![id.into(), now.into()]).await?;
+        note(db, update, vec![id.into(), now.into()]).await;
     }
     // a scope whose name is no longer known gives nothing, and does not make the key limitless
     let limited = !scopes.trim().is_empty();

@@ -12,7 +12,10 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use sea_orm::{ConnectionTrait, DatabaseConnection};
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
+use tokio::sync::Semaphore;
 
 use super::access::{Actor, Grant, Role};
 use super::secret::Random;
@@ -117,6 +120,26 @@ pub async fn first_workspace(db: &DatabaseConnection, name: &str, now: &str) -> 
     sql::run(db, what, insert, vec![name.into(), now.into()]).await?;
     let id = sql::row::<(i64,)>(db, what, first, vec![]).await?;
     id.map(|r| r.0).ok_or_else(|| Error::NotFound("the workspace".to_owned()))
+}
+
+/// Notes of uses that are on their way; they hold at most one connection.
+static NOTING: Semaphore = Semaphore::const_new(1);
+/// How long a request waits for such a note.
+const NOTED: Duration = Duration::from_millis(300);
+
+/// Notes that something was used. This is by the way: where the database cannot be written now, the request goes on
+/// without it.
+async fn note(db: &DatabaseConnection, statement: &'static str, values: Vec<Value>) {
+    let noted = async {
+        let Ok(permit) = NOTING.acquire().await else { return };
+        let db = db.clone();
+        let task = tokio::spawn(async move {
+            let _permit = permit;
+            let _ = sql::run(&db, "noting a use", statement, values).await;
+        });
+        let _ = task.await;
+    };
+    let _ = tokio::time::timeout(NOTED, noted).await;
 }
 
 fn rejected(field: &str, message: &str) -> Error {

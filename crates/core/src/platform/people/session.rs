@@ -8,7 +8,7 @@ use super::super::change::Change;
 use super::super::settings::Settings;
 use super::super::ticket::{self, Ticket};
 use super::super::{clock, secret, sql};
-use super::{Door, From, Known, grants, home, login_of, second, settings_of, visitor};
+use super::{Door, From, Known, grants, home, login_of, note, second, settings_of, visitor};
 use crate::error::{Error, Result};
 
 /// How long after its end a session is still known to have been this person's, in minutes: as long as forms sent
@@ -235,7 +235,7 @@ pub async fn session(db: &DatabaseConnection, token: &str, from: &From, now: &st
     if seen.get(..16) != now.get(..16) {
         let update = "UPDATE session SET seen = $2, address = $3 WHERE hash = $1 AND seen < $2";
         let values = vec![hash.into(), now.into(), from.address.clone().into()];
-        sql::run(db, what, update, values).await?;
+        note(db, update, values).await;
     }
     let grants = grants(db, person, workspace).await?;
     let lacks = method == "password" && settings.asks_second_step(&grants);
