@@ -1,7 +1,7 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
-pub mod asked;
 mod account;
+pub mod asked;
 mod audit;
 mod chart;
 mod components;
