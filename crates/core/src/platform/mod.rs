@@ -1,11 +1,14 @@
 //! What every domain stands on: the database, its migrations and one way of asking it on SQLite and PostgreSQL.
 
 pub mod access;
+pub mod backup;
 pub(crate) mod bulk;
 pub mod change;
 pub mod clock;
 pub mod db;
+pub mod dump;
 pub mod jobs;
+pub(crate) mod lock;
 mod migrations;
 pub mod people;
 pub mod secret;
@@ -13,5 +16,7 @@ pub(crate) mod sql;
 pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod vault;
 pub mod workspaces;

@@ -19,6 +19,8 @@ mod hostile;
 mod inventory;
 mod jobs;
 mod matching;
+#[path = "move.rs"]
+mod moving;
 mod output;
 mod parity;
 mod rematch;
