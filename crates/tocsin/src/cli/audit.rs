@@ -67,7 +67,14 @@ pub fn run(global: &Global, args: &AuditArgs, out: &mut dyn Write) -> Result<Out
             }
             let row = |e: change::Event| {
                 let when = clip(&e.at, 16).replace('T', " ").replace('…', "");
-                vec![e.seq.to_string(), when, clip(&e.actor, 24), e.action, clip(&e.subject, 24), clip(&e.name, 60)]
+                vec![
+                    e.seq.to_string(),
+                    when,
+                    clip(&e.actor, 24),
+                    e.action,
+                    clip(&e.subject, 24),
+                    clip(&e.name, 60),
+                ]
             };
             if events.is_empty() {
                 return line(out, "No events.");
@@ -98,7 +105,10 @@ fn verify(global: &Global, format: DataFormat, out: &mut dyn Write) -> Result<Ou
         (DataFormat::Json, _) => sheet::json(out, "tocsin.audit.verify/1", &done)?,
         (DataFormat::Table, None) => {
             let events = grouped(done.events.unsigned_abs());
-            line(out, &format!("The audit trail is whole: {events} events, each following from the one before."))?;
+            line(
+                out,
+                &format!("The audit trail is whole: {events} events, each following from the one before."),
+            )?;
         }
         (DataFormat::Table, Some(at)) => {
             let text = format!(

@@ -112,7 +112,8 @@ fn show(out: &mut dyn Write, m: &Manifest, first: (&str, String)) -> Result<(), 
         true => "with the key file: keep the backup as secret as the key",
         false => "without a key file",
     };
-    let events = m.audit.as_ref().map_or(String::new(), |a| format!("{} events", grouped(a.events.unsigned_abs())));
+    let events =
+        m.audit.as_ref().map_or(String::new(), |a| format!("{} events", grouped(a.events.unsigned_abs())));
     let rows = [
         first,
         ("made", format!("{} by Tocsin {}", m.made, m.program)),
@@ -154,12 +155,20 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> Resu
     restored(out, "tocsin.restore/1", args.format, &done)
 }
 
-fn restored(out: &mut dyn Write, schema: &str, format: DataFormat, done: &Restored) -> Result<Outcome, Error> {
+fn restored(
+    out: &mut dyn Write,
+    schema: &str,
+    format: DataFormat,
+    done: &Restored,
+) -> Result<Outcome, Error> {
     if let Some(at) = done.audit.as_ref().and_then(|a| a.broken_at) {
         say(&format!("warning: the audit trail is broken at event {at}; see `tocsin audit verify`"));
     }
     if done.replaced > 0 {
-        say(&format!("warning: {} texts held U+0000, which PostgreSQL cannot; U+FFFD stands there", done.replaced));
+        say(&format!(
+            "warning: {} texts held U+0000, which PostgreSQL cannot; U+FFFD stands there",
+            done.replaced
+        ));
     }
     if format == DataFormat::Json {
         sheet::json(out, schema, done)?;
@@ -184,7 +193,12 @@ fn restored(out: &mut dyn Write, schema: &str, format: DataFormat, done: &Restor
 ///
 /// # Errors
 /// There is no data, or the file is there already or cannot be written.
-pub fn export(global: &Global, file: &Path, format: DataFormat, out: &mut dyn Write) -> Result<Outcome, Error> {
+pub fn export(
+    global: &Global,
+    file: &Path,
+    format: DataFormat,
+    out: &mut dyn Write,
+) -> Result<Outcome, Error> {
     let place = global.place()?;
     let bar = Bar::new();
     let mut tell = |what: &str, rows: u64| bar.tell(what, rows);

@@ -85,7 +85,9 @@ pub fn run(global: &Global, args: &PeopleArgs, out: &mut dyn Write) -> Result<Ou
                 }
                 DataFormat::Table => {
                     writeln!(out, "{link}").map_err(|e| Error::io("stdout", e))?;
-                    say(&format!("It can be used once, until {until}. Whoever has it can join: send it on a safe way."));
+                    say(&format!(
+                        "It can be used once, until {until}. Whoever has it can join: send it on a safe way."
+                    ));
                 }
             }
         }

@@ -61,7 +61,9 @@ impl Reply {
             out.push_str(&format!("\n  {} {} {}", text("code"), text("path"), text("message")));
         }
         if let Some(token) = self.body["confirm"].as_str() {
-            out.push_str(&format!("\n  if it is right all the same, give the command again with --confirm {token}"));
+            out.push_str(&format!(
+                "\n  if it is right all the same, give the command again with --confirm {token}"
+            ));
         }
         if !self.location.is_empty() && (300..400).contains(&self.status) {
             out.push_str(&format!("; it points to {}: give that address", self.location));
@@ -123,7 +125,9 @@ impl Remote {
         };
         let key = key.trim().to_owned();
         if key.is_empty() || !key.chars().all(|c| c.is_ascii_graphic()) {
-            return Err(Error::Usage(format!("no API key: put it into ${KEY} or into a file for --api-key-file")));
+            return Err(Error::Usage(format!(
+                "no API key: put it into ${KEY} or into a file for --api-key-file"
+            )));
         }
         Ok(key)
     }
@@ -259,7 +263,9 @@ mod tests {
             assert_eq!(is_here(url), here, "{url}");
         }
         let remote = |url: &str| Remote { server: Some(url.to_owned()), ..Remote::default() };
-        for bad in ["http://example.com", "ftp://example.com", "example.com", "https://", "https://a:b@example.com"] {
+        for bad in
+            ["http://example.com", "ftp://example.com", "example.com", "https://", "https://a:b@example.com"]
+        {
             assert!(remote(bad).open().is_err(), "{bad}");
         }
         assert!(Remote::default().open().unwrap().is_none());

@@ -71,7 +71,10 @@ pub fn run(global: &Global, args: &SbomArgs, out: &mut dyn Write) -> Result<Outc
     let shown = upload.file.display().to_string();
     let meta = std::fs::metadata(&upload.file).map_err(|e| Error::io(shown.clone(), e))?;
     if meta.len() > UPLOAD_BYTES as u64 {
-        return Err(Error::Usage(format!("{shown} is larger than {} MiB, the most that is taken", UPLOAD_BYTES >> 20)));
+        return Err(Error::Usage(format!(
+            "{shown} is larger than {} MiB, the most that is taken",
+            UPLOAD_BYTES >> 20
+        )));
     }
     let name = upload.file.file_name().map_or_else(|| "sbom".into(), |n| n.to_string_lossy().into_owned());
     let done = match upload.remote.open()? {
@@ -126,7 +129,11 @@ fn remote(server: &Server, upload: &Upload, name: &str) -> Result<Value, Error> 
             "done" => {
                 body["result"] = state["result"].clone();
                 // the result of the upload, where the job tells it in full
-                return Ok(if state["result"]["difference"].is_object() { state["result"].clone() } else { body });
+                return Ok(if state["result"]["difference"].is_object() {
+                    state["result"].clone()
+                } else {
+                    body
+                });
             }
             other => {
                 let why = state["error"].as_str().unwrap_or_default();
@@ -166,9 +173,20 @@ fn show(out: &mut dyn Write, upload: &Upload, done: &Value) -> Result<(), Error>
     };
     let rows = [
         ("release", format!("{release} (id {})", done["release"])),
-        ("components", format!("{}, {} of them distinct", number(&done["components"]), number(&done["distinct"]))),
+        (
+            "components",
+            format!("{}, {} of them distinct", number(&done["components"]), number(&done["distinct"])),
+        ),
         ("difference", difference),
-        ("findings", format!("{} open: {} new, {} open again", number(&f["open"]), number(&f["new"]), number(&f["reopened"]))),
+        (
+            "findings",
+            format!(
+                "{} open: {} new, {} open again",
+                number(&f["open"]),
+                number(&f["new"]),
+                number(&f["reopened"])
+            ),
+        ),
         ("closed", closed.join(", ")),
     ];
     sheet::list(out, &rows)?;

@@ -87,7 +87,8 @@ fn bom(version: &str, extra: &[&str]) -> String {
         let purl = format!("pkg:npm/{name}@1.0.0");
         components.push(json!({"type": "library", "name": name, "version": "1.0.0", "purl": purl}));
     }
-    json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}).to_string()
+    json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components})
+        .to_string()
 }
 
 fn flaw(data: &Path) {
@@ -161,7 +162,10 @@ fn a_backup_made_while_the_server_runs_is_a_whole_installation() {
 
     let other = dir.path().join("other");
     let done = ok_json(&other, &["restore", backup.to_str().unwrap()]);
-    assert_eq!(done["rows"], made["tables"].as_object().unwrap().values().map(|n| n.as_i64().unwrap()).sum::<i64>());
+    assert_eq!(
+        done["rows"],
+        made["tables"].as_object().unwrap().values().map(|n| n.as_i64().unwrap()).sum::<i64>()
+    );
     let (code, told) = fails(&tocsin(&other, &["restore", backup.to_str().unwrap()]));
     assert!(code == 2 && told.contains("--force"), "{told}");
     assert!(ok(&other, &["audit", "verify"]).contains("is whole"));
@@ -345,7 +349,9 @@ fn killed_while_it_migrates_it_starts_with_the_old_or_the_new_schema() {
     setup.extend(migration("m0001_intel", "SCHEMA"));
     setup.extend(migration("m0001_intel", "SEARCH_SQLITE"));
     setup.extend(migration("m0002_catalogue", "SCHEMA"));
-    setup.push("CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at INTEGER NOT NULL)".to_owned());
+    setup.push(
+        "CREATE TABLE seaql_migrations (version TEXT PRIMARY KEY, applied_at INTEGER NOT NULL)".to_owned(),
+    );
     setup.push("INSERT INTO seaql_migrations VALUES ('m0001_intel', 1), ('m0002_catalogue', 1)".to_owned());
     setup.push(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)

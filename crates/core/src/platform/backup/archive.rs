@@ -275,7 +275,11 @@ pub async fn verify(path: &Path, progress: dump::Progress<'_>) -> Result<Manifes
             let decoder = zstd::Decoder::new(through).map_err(|e| damaged(path, &excerpt(&e.to_string())))?;
             let content = Through { inner: decoder, seen: &mut content };
             let source: dump::Source<'_> = Box::new(BufReader::with_capacity(1 << 18, content));
-            rows = Some(dump::check(source, progress).await?.tables);
+            let checked = dump::check(source, progress).await.map_err(|e| match e {
+                Error::Invalid { diagnostic, .. } => damaged(path, &format!("its export: {diagnostic}")),
+                other => other,
+            })?;
+            rows = Some(checked.tables);
         } else if name == Database::Sqlite.entry() {
             let through = Through { inner: &mut entry, seen: &mut packed };
             let decoder = zstd::Decoder::new(through).map_err(|e| damaged(path, &excerpt(&e.to_string())))?;

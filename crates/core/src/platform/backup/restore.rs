@@ -239,13 +239,19 @@ async fn into_postgres(
 async fn alone(db: &DatabaseConnection) -> Result<()> {
     let select = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
                   AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
-    let others: Option<(i64,)> = sql::row(db, "looking who uses the database", select, vec![]).await?;
-    match others {
-        Some((n,)) if n > 0 => Err(Error::Conflict(format!(
-            "{n} other connections use this PostgreSQL database; stop every `tocsin serve` and other program first"
-        ))),
-        _ => Ok(()),
+    let what = "looking who uses the database";
+    let mut others = 0;
+    // a program that has just ended may still be seen for a moment
+    for _ in 0..10 {
+        others = sql::row::<(i64,)>(db, what, select, vec![]).await?.map_or(0, |n| n.0);
+        if others == 0 {
+            return Ok(());
+        }
+        sql::run(db, what, "SELECT pg_sleep(0.2)", vec![]).await?;
     }
+    Err(Error::Conflict(format!(
+        "{others} other connections use this PostgreSQL database; stop every `tocsin serve` and other program first"
+    )))
 }
 
 /// Whether a migrated database has no row but those that migrations put in.

@@ -101,7 +101,6 @@ pub(crate) async fn tables(db: &impl ConnectionTrait) -> Result<Vec<Table>> {
         }
         _ => sqlite(db).await?,
     };
-    tables.retain(|t| t.name != "seaql_migrations");
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(tables)
 }
@@ -141,7 +140,7 @@ async fn sqlite(db: &impl ConnectionTrait) -> Result<Vec<Table>> {
     let select = "SELECT t.name, c.name, c.type, CASE WHEN t.type = 'virtual' THEN 0 ELSE c.pk END, 0
          FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c
          WHERE t.schema = 'main' AND t.type IN ('table', 'virtual') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-         AND c.hidden = 0 ORDER BY t.name, c.cid";
+         AND t.name <> 'seaql_migrations' AND c.hidden = 0 ORDER BY t.name, c.cid";
     let mut tables = grouped(sql::rows(db, "reading the tables", select, vec![]).await?)?;
     let select = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'";
     let found: Vec<(String,)> = sql::rows(db, "reading the tables", select, vec![]).await?;

@@ -171,7 +171,7 @@ fn what_one_database_cannot_hold_is_told() {
         let (kept,): (String,) =
             sql::row(db, "test", "SELECT value FROM meta", vec![]).await.unwrap().unwrap();
         assert_eq!(kept, if postgres { "a\u{fffd}b" } else { "a\0b" });
-        for bad in [r#"["k"]"#, r#"["k",1]"#, r#"["k","v",null]"#, r#"[null,"v"]"#, "[", r#"["k","v"]]"#] {
+        for bad in [r#"["k"]"#, r#"["k",1]"#, r#"["k","v",null]"#, r#"["k",null]"#, "[", r#"["k","v"]]"#] {
             assert!(put(db, with("meta", bad).as_bytes()).await.is_err(), "{bad}");
         }
         let other = with("meta", r#"["k","v"]"#).replace("[\"key\",\"text\"]", "[\"kez\",\"text\"]");

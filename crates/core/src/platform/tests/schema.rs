@@ -1,6 +1,6 @@
 //! The schema after all migrations is what stands in `testdata/schema`, on both databases.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
+use sea_orm::{DatabaseConnection, DbBackend};
 
 use crate::platform::{sql, testing};
 
