@@ -147,7 +147,12 @@ fn show(out: &mut dyn Write, upload: &Upload, done: &Value) -> Result<(), Error>
     let number = |v: &Value| v.as_u64().map_or_else(|| "0".to_owned(), grouped);
     let release = format!("{} {}", plain(&upload.product), plain(&upload.version));
     if !done["difference"].is_object() {
-        return sheet::list(out, &[("release", release), ("result", done["result"].to_string())]);
+        // read by a job, which keeps numbers alone
+        let mut rows = vec![("release", release)];
+        for (name, value) in done["result"].as_object().into_iter().flatten().filter(|(n, _)| *n != "release") {
+            rows.push((name, value.to_string()));
+        }
+        return sheet::list(out, &rows);
     }
     let (d, f) = (&done["difference"], &done["findings"]);
     let changed: Vec<Vec<String>> = d["changed"]
