@@ -66,7 +66,7 @@ pub fn run(global: &Global, args: &AuditArgs, out: &mut dyn Write) -> Result<Out
                 return Ok(Outcome::Fine);
             }
             let row = |e: change::Event| {
-                let when = clip(&e.at, 16).replace('T', " ").replace('…', "");
+                let when = clip(&e.at, 17).replace('T', " ").replace('…', "");
                 vec![
                     e.seq.to_string(),
                     when,

@@ -81,7 +81,8 @@ pub fn backup(global: &Global, args: &BackupArgs, out: &mut dyn Write) -> Result
     let (dir, place) = (global.data_dir()?, global.place()?);
     let bar = Bar::new();
     let mut tell = |what: &str, rows: u64| bar.tell(what, rows);
-    let made = backup::make(&dir, &place, &args.target, !args.without_key, &maker(), &mut tell);
+    let maker = maker();
+    let made = backup::make(&dir, &place, &args.target, !args.without_key, &maker, &mut tell);
     let (file, manifest) = wait(async { Ok(made.await?) })?;
     drop(bar);
     warn_of(&manifest);
@@ -149,7 +150,8 @@ pub fn restore(global: &Global, args: &RestoreArgs, out: &mut dyn Write) -> Resu
         return Ok(Outcome::Fine);
     }
     let (dir, place) = (global.data_dir()?, global.place()?);
-    let done = backup::restore(&dir, &place, &args.file, args.force, &maker(), &mut tell);
+    let maker = maker();
+    let done = backup::restore(&dir, &place, &args.file, args.force, &maker, &mut tell);
     let done = wait(async { Ok(done.await?) })?;
     drop(bar);
     restored(out, "tocsin.restore/1", args.format, &done)
@@ -202,7 +204,8 @@ pub fn export(
     let place = global.place()?;
     let bar = Bar::new();
     let mut tell = |what: &str, rows: u64| bar.tell(what, rows);
-    let done = backup::export(&place, file, &maker(), &mut tell);
+    let maker = maker();
+    let done = backup::export(&place, file, &maker, &mut tell);
     let summary = wait(async { Ok(done.await?) })?;
     drop(bar);
     if format == DataFormat::Json {
@@ -244,7 +247,8 @@ pub fn import(
         let (dir, place) = (global.data_dir()?, global.place()?);
         let bar = Bar::new();
         let mut tell = |what: &str, rows: u64| bar.tell(what, rows);
-        let done = backup::import(&dir, &place, path, &maker(), &mut tell);
+        let maker = maker();
+        let done = backup::import(&dir, &place, path, &maker, &mut tell);
         let done = wait(async { Ok(done.await?) })?;
         drop(bar);
         return restored(out, "tocsin.db.import-all/1", format, &done).map(Some);

@@ -149,8 +149,8 @@ fn show(out: &mut dyn Write, upload: &Upload, done: &Value) -> Result<(), Error>
     if !done["difference"].is_object() {
         // read by a job, which keeps numbers alone
         let mut rows = vec![("release", release)];
-        for (name, value) in done["result"].as_object().into_iter().flatten().filter(|(n, _)| *n != "release") {
-            rows.push((name, value.to_string()));
+        for (name, value) in done["result"].as_object().into_iter().flatten().filter(|(n, _)| n.as_str() != "release") {
+            rows.push((name.as_str(), value.to_string()));
         }
         return sheet::list(out, &rows);
     }
@@ -159,7 +159,7 @@ fn show(out: &mut dyn Write, upload: &Upload, done: &Value) -> Result<(), Error>
         .as_array()
         .into_iter()
         .flatten()
-        .map(|c| (0..3).map(|n| c[n].as_str().unwrap_or_default().to_owned()).collect())
+        .map(|c| (0..3_usize).map(|n| c[n].as_str().unwrap_or_default().to_owned()).collect())
         .collect();
     let closed: Vec<String> = f["closed"]
         .as_object()

@@ -14,15 +14,17 @@ use crate::serve::Server;
 use crate::tocsin;
 
 /// Runs a command that must succeed; its stdout.
-fn ok(data: &Path, args: &[&str]) -> String {
-    let out = tocsin(data, args);
+fn ok<S: AsRef<str>>(data: &Path, args: &[S]) -> String {
+    let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+    let out = tocsin(data, &args);
     let text = String::from_utf8(out.stdout).unwrap();
     assert!(out.status.success(), "{args:?}: {text}{}", String::from_utf8_lossy(&out.stderr));
     text
 }
 
-fn ok_json(data: &Path, args: &[&str]) -> Value {
-    let text = ok(data, &[args, &["--format", "json"]].concat());
+fn ok_json<S: AsRef<str>>(data: &Path, args: &[S]) -> Value {
+    let args: Vec<&str> = args.iter().map(AsRef::as_ref).chain(["--format", "json"]).collect();
+    let text = ok(data, &args);
     assert_eq!(text.lines().count(), 1, "one object on one line");
     serde_json::from_str(&text).unwrap()
 }
@@ -267,8 +269,9 @@ fn all_data_moves_to_postgresql_and_back() {
     let export = dir.path().join("all.jsonl.zst");
     let told = ok_json(&data, &["db", "export", export.to_str().unwrap()]);
     assert_eq!(told["tables"]["release"], 1);
-    let there = ["--database", &url];
-    let with = |args: &[&str]| [args, &there].concat();
+    let with = |args: &[&str]| -> Vec<String> {
+        args.iter().copied().chain(["--database", &url]).map(str::to_owned).collect()
+    };
     let done = ok_json(&other, &with(&["db", "import", export.to_str().unwrap()]));
     assert_eq!((&done["schema"], &done["rows"]), (&json!("tocsin.db.import-all/1"), &told["rows"]));
     // the moved data is worked with: the index is made from it, findings stay
@@ -277,7 +280,9 @@ fn all_data_moves_to_postgresql_and_back() {
     let again = ok_json(&other, &with(&upload(file.to_str().unwrap(), "1.0")));
     assert_eq!((&again["unchanged"], &again["findings"]["new"]), (&json!(true), &json!(0)));
     assert!(ok(&other, &with(&["audit", "verify"])).contains("is whole"));
-    let (code, text) = fails(&tocsin(&other, &with(&["db", "import", export.to_str().unwrap()])));
+    let again = with(&["db", "import", export.to_str().unwrap()]);
+    let again: Vec<&str> = again.iter().map(String::as_str).collect();
+    let (code, text) = fails(&tocsin(&other, &again));
     assert!(code == 2 && text.contains("holds data"), "{text}");
     // a backup of PostgreSQL goes into a file
     let backup = dir.path().join("p.tar");
@@ -419,6 +424,7 @@ fn killed_while_it_copies_it_leaves_the_old_data_or_the_new() {
         let running = killed(&data, &["backup", file.to_str().unwrap()], whole * n / 8);
         if file.exists() {
             ok(&data, &["restore", "--check", file.to_str().unwrap()]);
+            let _ = fs::remove_file(out.join(format!(".{n}.tar.partial")));
         } else {
             on_the_way += i32::from(running);
             ok(&data, &["backup", file.to_str().unwrap()]);

@@ -124,6 +124,7 @@ pub async fn make(
         manifest.key = true;
     }
     let manifest = writer.finish(manifest)?;
+    drop(scratch);
     pending.file.sync_all().doing("writing the backup")?;
     if verify(&temp, progress).await? != manifest {
         return Err(Error::Internal {

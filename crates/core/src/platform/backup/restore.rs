@@ -335,8 +335,13 @@ fn swap(data_dir: &Path, target: &Path, new: &Path, old: Old, maker: &Maker) -> 
     stale(data_dir)?;
     let mut kept = None;
     if old.there {
-        let ending = format!(".before-{}", maker.stamp());
-        let name = with_ending(target, &ending);
+        let mut name = with_ending(target, &format!(".before-{}", maker.stamp()));
+        for n in 2..1000 {
+            if !name.exists() {
+                break;
+            }
+            name = with_ending(target, &format!(".before-{}-{n}", maker.stamp()));
+        }
         // a damaged file may have left these, which must not be taken for the new one's
         for of in ["-wal", "-shm", "-journal"] {
             let beside = with_ending(target, of);
