@@ -149,7 +149,9 @@ fn show(out: &mut dyn Write, upload: &Upload, done: &Value) -> Result<(), Error>
     if !done["difference"].is_object() {
         // read by a job, which keeps numbers alone
         let mut rows = vec![("release", release)];
-        for (name, value) in done["result"].as_object().into_iter().flatten().filter(|(n, _)| n.as_str() != "release") {
+        for (name, value) in
+            done["result"].as_object().into_iter().flatten().filter(|(n, _)| n.as_str() != "release")
+        {
             rows.push((name.as_str(), value.to_string()));
         }
         return sheet::list(out, &rows);
