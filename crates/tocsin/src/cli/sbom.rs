@@ -31,6 +31,7 @@ pub struct SbomArgs {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Upload an SBOM for a release; it takes the place of what the release holds and is matched at once
+    #[command(disable_version_flag = true)] // --version is the release's
     Upload(Box<Upload>),
 }
 
