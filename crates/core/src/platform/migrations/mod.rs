@@ -13,6 +13,7 @@ mod m0020_jobs;
 mod m0021_fanout;
 mod m0023_decisions;
 mod m0025_inventory;
+mod m0028_speed;
 
 /// All migrations.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_fanout::Migration),
             Box::new(m0023_decisions::Migration),
             Box::new(m0025_inventory::Migration),
+            Box::new(m0028_speed::Migration),
         ]
     }
 }
