@@ -14,7 +14,7 @@ const PORT: u16 = 8470;
 /// Fills a data folder with the maker's workspace and serves it until it is stopped.
 pub fn serve() -> Outcome {
     prepare()?;
-    cargo(&["build", "--locked", "-p", "tocsin", "-p", "tocsin-demo"])?;
+    cargo(&["build", "--locked", "--workspace", "--bin", "tocsin", "--bin", "tocsin-demo"])?;
     let data = fresh("demo")?;
     let password = password()?;
     println!("==> filling {} with the demo's maker", data.display());
@@ -34,7 +34,7 @@ pub fn serve() -> Outcome {
 /// Scans the demo product against the demo intelligence.
 pub fn scan() -> Outcome {
     prepare()?;
-    cargo(&["build", "--locked", "-p", "tocsin"])?;
+    cargo(&["build", "--locked", "--workspace", "--bin", "tocsin"])?;
     let tocsin = target().join("debug/tocsin");
     let data = fresh("demo-scan")?;
     let tocsin = || {
