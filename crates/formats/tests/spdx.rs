@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod corpus;
 mod sbom;
 
-use corpus::corpus;
-use sbom::count;
+use sbom::{corpus, count};
 use tocsin_formats::input::ReadOptions;
 use tocsin_formats::spdx::{read, recognise};
 use tocsin_model::bom::{Bom, License};
