@@ -80,7 +80,7 @@ impl Drop for Server {
 /// # Errors
 /// A check failed, or something did not start.
 pub fn test(browser: &Browser) -> super::Outcome {
-    super::cargo(&["build", "--locked", "-p", "tocsin"])?;
+    super::cargo(&["build", "--locked", "--workspace", "--bin", "tocsin"])?;
     let tocsin = super::target().join("debug/tocsin");
     let folder = std::env::temp_dir().join(format!("tocsin-browser-{}", std::process::id()));
     let data = folder.join("data");

@@ -5,5 +5,6 @@ pub mod error;
 pub mod intel;
 pub mod inventory;
 pub mod platform;
+pub mod search;
 
 pub use error::{Error, Result};

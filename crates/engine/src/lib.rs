@@ -1,4 +1,5 @@
 //! Pure decisions over the model: no clock, no I/O, no SQL.
 
 pub mod index;
+pub mod licence;
 pub mod matching;

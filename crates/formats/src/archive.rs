@@ -59,6 +59,8 @@ pub struct Opener<'a> {
     held: u64,
     /// Bytes that may still come out of a compression.
     unpacked: u64,
+    /// Size that the file to be opened is said to have.
+    expected: u64,
 }
 
 impl<'a> Opener<'a> {
@@ -70,7 +72,15 @@ impl<'a> Opener<'a> {
             entries: limits.entries,
             held: limits.document_bytes,
             unpacked: limits.archive_bytes,
+            expected: 0,
         }
+    }
+
+    /// Says how large the file is that will be opened, so that room for it is made once. It need not be true.
+    #[must_use]
+    pub fn expecting(mut self, bytes: u64) -> Self {
+        self.expected = bytes;
+        self
     }
 
     /// Reads a file called `place`. A plain file is handed back whole, wanted or not.
@@ -123,11 +133,12 @@ impl<'a> Opener<'a> {
             }
             Some(Wrapping::Tar) => Ok(Some(Found::Archive(self.tar(place, &mut all, depth)))),
             Some(Wrapping::Zip) => {
-                let bytes = self.bytes(&mut all).map_err(bad)?;
+                let bytes = self.bytes(&mut all, 0).map_err(bad)?;
                 self.zip(place, &bytes, depth).map(|t| Some(Found::Archive(t)))
             }
             None if passes => {
-                let bytes = self.bytes(&mut all).map_err(bad)?;
+                let expected = if depth == 0 { std::mem::take(&mut self.expected) } else { 0 };
+                let bytes = self.bytes(&mut all, expected).map_err(bad)?;
                 Ok((whole || self.wanted.surely(path, &bytes)).then(|| Found::File(path.to_owned(), bytes)))
             }
             None => Ok(None),
@@ -152,8 +163,9 @@ impl<'a> Opener<'a> {
     }
 
     /// All of a file, within the limit of one document.
-    fn bytes(&self, reader: &mut dyn Read) -> io::Result<Vec<u8>> {
-        let mut out = Vec::new();
+    fn bytes(&self, reader: &mut dyn Read, expected: u64) -> io::Result<Vec<u8>> {
+        let room = expected.min(self.limits.document_bytes);
+        let mut out = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         Bounded::new(reader, self.limits.document_bytes, "document size").read_to_end(&mut out)?;
         Ok(out)
     }

@@ -20,4 +20,6 @@ pub mod osv;
 pub mod rustsec;
 pub mod sbom;
 pub mod spdx;
+pub mod system;
+pub mod vex;
 mod xml;

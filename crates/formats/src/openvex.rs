@@ -71,6 +71,9 @@ pub fn read(bytes: &[u8]) -> Result<(Vec<VexStatement>, Vec<Diagnostic>), Diagno
                 .or_else(|| text(&doc, "timestamp")),
             author: text(s, "supplier").or_else(|| text(&doc, "author")),
             document: text(&doc, "@id"),
+            path,
+            wrong_match: false,
+            response: None,
         });
     }
     Ok((out, remarks))

@@ -36,7 +36,7 @@ pub fn read(
         cyclonedx::read(bytes, options)
     } else if spdx::recognise(bytes) {
         spdx::read(bytes, options)
-    } else if lock::recognise(path, bytes) {
+    } else if lock::recognise(path, bytes) || lock::recognise_content(bytes) {
         lock::read_with(path, bytes, options, distro)
     } else {
         let what = "the content is of no SBOM or lock file format that is read here";

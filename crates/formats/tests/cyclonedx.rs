@@ -8,9 +8,9 @@
     reason = "a test fails by panicking"
 )]
 
-mod sbom;
+mod corpus;
 
-use sbom::corpus;
+use corpus::corpus;
 use tocsin_formats::cyclonedx::read;
 use tocsin_formats::input::ReadOptions;
 use tocsin_model::diagnostic::Level;

@@ -3,11 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod sbom;
+mod corpus;
 
 use std::collections::HashMap;
 
-use sbom::corpus;
+use corpus::corpus;
 use tocsin_formats::cyclonedx::{read, recognise};
 use tocsin_formats::input::ReadOptions;
 use tocsin_model::bom::Bom;

@@ -8,10 +8,11 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::HashMap;
-use std::io::Read;
-use std::path::PathBuf;
+mod corpus;
 
+use std::collections::HashMap;
+
+use corpus::corpus;
 use serde_json::{Value, json};
 use tocsin_formats::cyclonedx::read;
 use tocsin_formats::cyclonedx::vdr::{
@@ -22,25 +23,13 @@ use tocsin_model::bom::{Bom, Component, License};
 
 /// The published schemas by file name; nothing, loudly, where the corpus is absent.
 fn schemas() -> HashMap<String, Value> {
-    let base = std::env::var_os("TOCSIN_CORPUS").map(PathBuf::from);
-    let base =
-        base.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")));
-    let Ok(file) = std::fs::File::open(base.join("suites/cyclonedx-schemas.tar.zst")) else {
-        eprintln!("SKIPPED: the CycloneDX schemas are not in the corpus ({})", base.display());
-        return HashMap::new();
-    };
-    let mut archive = tar::Archive::new(zstd::Decoder::new(file).expect("zstd"));
-    let mut out = HashMap::new();
-    for entry in archive.entries().expect("tar") {
-        let mut entry = entry.expect("entry");
-        let path = entry.path().expect("path").into_owned();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut text = String::new();
-        if name.ends_with(".json") && entry.read_to_string(&mut text).is_ok() {
-            out.insert(name, serde_json::from_str(&text).expect("schema"));
-        }
-    }
-    out
+    let files = corpus("suites/cyclonedx-schemas.tar.zst");
+    let json = files.iter().filter(|(name, _)| name.ends_with(".json"));
+    json.map(|(name, bytes)| {
+        let name = name.rsplit('/').next().unwrap_or(name);
+        (name.to_owned(), serde_json::from_slice(bytes).expect("schema"))
+    })
+    .collect()
 }
 
 fn faults(schemas: &HashMap<String, Value>, version: &str, document: &Value) -> Vec<String> {
@@ -75,6 +64,7 @@ fn report() -> Vec<VdrVulnerability> {
             state: Some("not_affected".into()),
             justification: Some("vulnerable_code_not_present".into()),
             detail: None,
+            ..VdrAnalysis::default()
         }),
         affects: vec![VdrAffect {
             reference: "components[0]".into(),

@@ -9,40 +9,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod corpus;
 mod lock_counts;
 
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::path::PathBuf;
 
+use corpus::corpus;
 use lock_counts::count;
 use tocsin_formats::input::ReadOptions;
 use tocsin_formats::lock::{read, recognise};
 use tocsin_model::bom::Bom;
 
-/// Files of the corpus as (name, bytes); nothing, loudly, where it is absent.
-fn corpus() -> Vec<(String, Vec<u8>)> {
-    let base = std::env::var_os("TOCSIN_CORPUS").map(PathBuf::from);
-    let base =
-        base.unwrap_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")));
-    let Ok(file) = std::fs::File::open(base.join("lockfiles/lockfiles.tar.zst")) else {
-        eprintln!("SKIPPED: lockfiles/ is not in the corpus ({})", base.display());
-        return Vec::new();
-    };
-    let mut archive = tar::Archive::new(zstd::Decoder::new(file).expect("zstd"));
-    let mut out = Vec::new();
-    for entry in archive.entries().expect("tar") {
-        let mut entry = entry.expect("entry");
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let name = entry.path().expect("path").to_string_lossy().into_owned();
-        let mut bytes = Vec::new();
-        entry.read_to_end(&mut bytes).expect("content");
-        out.push((name.trim_start_matches("./").to_owned(), bytes));
-    }
-    out
-}
+/// The packed lock files.
+const FILES: &str = "lockfiles/lockfiles.tar.zst";
 
 /// Files that are no lock file read here, by the end of their path: why.
 const OTHER: &[(&str, &str)] = &[
@@ -129,7 +108,7 @@ fn proper(name: &str) -> &str {
 fn every_file_is_read_with_all_of_its_packages() {
     let (mut files, mut packages, mut faults) = (0, 0, Vec::new());
     let mut kinds: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (name, bytes) in corpus() {
+    for (name, bytes) in corpus(FILES) {
         files += 1;
         let known = recognise(&name, &bytes) || recognise(proper(&name), &bytes);
         if let Some(why) = listed(OTHER, &name) {
@@ -184,7 +163,7 @@ fn doubtful(bom: &Bom) -> Vec<String> {
 /// One package URL per kind, as the purl type definitions have it: namespace, spelling of the name, version.
 #[test]
 fn package_urls_are_as_the_type_definitions_say() {
-    let files: BTreeMap<String, Vec<u8>> = corpus().into_iter().collect();
+    let files: BTreeMap<String, Vec<u8>> = corpus(FILES).into_iter().collect();
     if files.is_empty() {
         return;
     }

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod corpus;
 mod sbom;
 
-use sbom::{corpus, count};
+use corpus::corpus;
+use sbom::count;
 use tocsin_formats::input::ReadOptions;
 use tocsin_formats::spdx::{read, recognise};
 use tocsin_model::bom::{Bom, License};

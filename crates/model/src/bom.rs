@@ -122,6 +122,21 @@ pub enum License {
 }
 
 impl Component {
+    /// Gives back what its lists reserved and do not need. A list with one item has room for four, which in a document
+    /// of a million components is a quarter of the memory.
+    pub fn shrink_to_fit(&mut self) {
+        self.cpes.shrink_to_fit();
+        self.licenses.shrink_to_fit();
+        self.hashes.shrink_to_fit();
+        self.references.shrink_to_fit();
+        self.properties.shrink_to_fit();
+        self.locations.shrink_to_fit();
+        self.resolves.shrink_to_fit();
+        if let Some(purl) = &mut self.purl {
+            purl.qualifiers.shrink_to_fit();
+        }
+    }
+
     /// The component's name with its group, as people write it.
     pub fn full_name(&self) -> String {
         match &self.group {

@@ -9,6 +9,7 @@ pub mod diagnostic;
 pub mod ecosystem;
 pub mod finding;
 pub mod purl;
+pub mod query;
 pub mod record;
 pub mod severity;
 pub mod version;

@@ -173,7 +173,7 @@ fn tidy(path: &str, subpath: bool) -> String {
 mod rules {
     //! What single types ask of their parts (the type definitions beside the specification).
 
-    use super::{Purl, PurlError, fail};
+    use super::{Purl, PurlError, fail, tidy};
 
     const NO_NAMESPACE: &[&str] = &[
         "bazel",
@@ -292,6 +292,10 @@ mod rules {
                     p.name = format!("{path}/{}", p.name);
                     p.namespace = Some(host.to_owned());
                 }
+                p.name = tidy(&p.name, false);
+                if p.name.is_empty() {
+                    return fail("the name is missing");
+                }
                 if p.namespace.as_deref().is_some_and(|h| h == "github" || h == "github.com") {
                     lower(&mut p.name);
                 }
@@ -341,7 +345,9 @@ impl fmt::Display for Purl {
             encode(f, ns, b"/")?;
             f.write_str("/")?;
         }
-        encode(f, &self.name, if self.ty == "git" { b"/" } else { b"" })?;
+        // behind a host a slash of the name is a step of its path; without one it would make the rest a namespace
+        let path = self.ty == "git" && self.namespace.is_some();
+        encode(f, &self.name, if path { b"/" } else { b"" })?;
         if let Some(v) = &self.version {
             f.write_str("@")?;
             encode(f, v, b"")?;

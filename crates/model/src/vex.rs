@@ -47,7 +47,27 @@ pub struct VexStatement {
     pub author: Option<String>,
     /// Document it came from.
     pub document: Option<String>,
+    /// Where it stands in the document: `statements[3]`.
+    pub path: String,
+    /// The match is wrong (CycloneDX `false_positive`), which the other formats tell as not affected.
+    pub wrong_match: bool,
+    /// What will be done, in CycloneDX's words (`will_not_fix` …).
+    pub response: Option<String>,
 }
+
+/// Justifications of CycloneDX 1.6 (`analysis.justification`) and those of CISA that say the same. Of several that are
+/// one of CISA's, the first is what that one alone means.
+pub const CYCLONEDX_JUSTIFICATIONS: [(&str, &str); 9] = [
+    ("code_not_present", "vulnerable_code_not_present"),
+    ("code_not_reachable", "vulnerable_code_not_in_execute_path"),
+    ("requires_environment", "vulnerable_code_cannot_be_controlled_by_adversary"),
+    ("requires_configuration", "vulnerable_code_cannot_be_controlled_by_adversary"),
+    ("requires_dependency", "vulnerable_code_cannot_be_controlled_by_adversary"),
+    ("protected_by_mitigating_control", "inline_mitigations_already_exist"),
+    ("protected_by_compiler", "inline_mitigations_already_exist"),
+    ("protected_at_runtime", "inline_mitigations_already_exist"),
+    ("protected_at_perimeter", "inline_mitigations_already_exist"),
+];
 
 /// A product or component named by a VEX statement, by any of its identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,8 +6,13 @@
 pub mod api;
 pub mod cli;
 pub mod error;
+pub mod expire;
+pub mod export;
+pub mod identity;
 pub mod intake;
+pub mod outbound;
 pub mod output;
+pub mod rematch;
 pub mod server;
 pub mod store;
 pub mod target;

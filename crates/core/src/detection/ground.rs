@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sea_orm::{DatabaseConnection, QueryResult, Value};
 
-use super::{Decision, Evidence, Reach, count, note};
+use super::{Decision, Evidence, Reach, note};
 use crate::error::{Error, Result};
 use crate::inventory::in_lines;
 use crate::platform::access::{Actor, Permission};
@@ -53,29 +53,27 @@ pub async fn grounds(db: &DatabaseConnection, actor: &Actor, release: i64) -> Re
     Ok(sql::read(&rows, what, ground)?.into_iter().collect())
 }
 
-/// Where a finding is: its product line, release, vulnerability and status. Whoever changes it needs the permission
-/// to decide there.
-async fn place(change: &Change<'_>, finding: i64) -> Result<(i64, String, String)> {
-    let select = "SELECT p.line, f.release, f.vulnerability, f.status FROM finding f JOIN release r ON r.id = f.release \
+/// The vulnerability of a finding. Whoever changes the finding needs the permission to decide there.
+async fn place(change: &Change<'_>, finding: i64) -> Result<String> {
+    let select = "SELECT p.line, f.vulnerability FROM finding f JOIN release r ON r.id = f.release \
                   JOIN product p ON p.id = r.product WHERE f.id = $1 AND f.workspace = $2";
     let values = vec![finding.into(), change.actor.workspace.into()];
-    let row: Option<(i64, i64, String, String)> =
-        sql::row(&change.tx, "reading a finding", select, values).await?;
-    let (line, release, vulnerability, status) =
-        row.ok_or_else(|| Error::NotFound(format!("finding {finding}")))?;
+    let row: Option<(i64, String)> = sql::row(&change.tx, "reading a finding", select, values).await?;
+    let (line, vulnerability) = row.ok_or_else(|| Error::NotFound(format!("finding {finding}")))?;
     change.actor.need_in(Permission::FindingDecide, line)?;
-    Ok((release, vulnerability, status))
+    Ok(vulnerability)
 }
 
-/// Takes the decision on this finding alone back: it is under investigation again. A decision that reaches further is
-/// not taken back by one of the findings it reaches.
+/// Takes the decision on this finding alone back: it falls back to another decision that reaches it, or is under
+/// investigation again. A decision that reaches further is not taken back by one of the findings it reaches.
 ///
 /// # Errors
 /// Denied; [`Error::NotFound`]; [`Error::Conflict`]: the decision in force reaches further.
 pub async fn withdraw(change: &mut Change<'_>, finding: i64) -> Result<()> {
     let what = "taking a decision back";
-    let (release, vulnerability, status) = place(change, finding).await?;
-    let select = "SELECT d.id, d.reach FROM finding f JOIN decision d ON d.id = f.decision WHERE f.id = $1";
+    place(change, finding).await?;
+    let select = "SELECT d.id, d.reach FROM finding f JOIN decision d ON d.id = COALESCE(f.decision, f.proposal) \
+                  WHERE f.id = $1";
     let Some((decision, reach)) =
         sql::row::<(i64, String)>(&change.tx, what, select, vec![finding.into()]).await?
     else {
@@ -85,14 +83,7 @@ pub async fn withdraw(change: &mut Change<'_>, finding: i64) -> Result<()> {
         let message = format!("the decision was made for a whole {reach}; take it back or replace it there");
         return Err(Error::Conflict(message));
     }
-    let end = "UPDATE decision SET ended = $2, ending = 'withdrawn' WHERE id = $1";
-    sql::run(&change.tx, what, end, vec![decision.into(), change.actor.now.clone().into()]).await?;
-    let update = "UPDATE finding SET status = 'under_investigation', justification = '', decision = NULL WHERE id = $1";
-    sql::run(&change.tx, what, update, vec![finding.into()]).await?;
-    note(change, vec![(finding, "withdrawn", status.clone())]).await?;
-    count(change, release).await?;
-    change.record("finding.withdraw", format!("finding/{finding}"), &vulnerability, &status, &());
-    Ok(())
+    super::withdraw_decision(change, decision).await
 }
 
 /// Adds a remark to a finding's history.
@@ -100,7 +91,7 @@ pub async fn withdraw(change: &mut Change<'_>, finding: i64) -> Result<()> {
 /// # Errors
 /// Denied; [`Error::NotFound`]; [`Error::Rejected`]: it is too long.
 pub async fn remark(change: &mut Change<'_>, finding: i64, text: &str) -> Result<()> {
-    let (_, vulnerability, _) = place(change, finding).await?;
+    let vulnerability = place(change, finding).await?;
     if text.len() > 20_000 {
         return Err(Error::Rejected {
             field: "comment".to_owned(),

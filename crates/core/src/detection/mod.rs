@@ -4,29 +4,73 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::Value;
 use serde::{Deserialize, Serialize};
 use tocsin_engine::matching::{Finding as Match, Report};
-use tocsin_model::finding::{Confidence, Verdict};
+use utoipa::ToSchema;
 
 use crate::error::Result;
-use crate::inventory::{Difference, Release};
+use crate::intel::{self, Changes, Opened};
+use crate::inventory::{Difference, How, Release};
 use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
 
+mod approve;
+mod carry;
+mod counted;
 mod decide;
+mod decisions;
+mod exploitation;
+mod fanout;
+mod flaws;
 mod ground;
+mod groups;
+mod hold;
+mod list;
+#[cfg(test)]
+pub(crate) mod list_tests;
+mod own;
 mod query;
+mod rematch;
+mod renew;
+#[cfg(test)]
+mod tests;
+mod thing;
+mod today;
+mod values;
+mod vex;
 
-pub use decide::{Decision, JUSTIFICATIONS, MOST, Reach, STATUSES, decide, decide_all};
+pub use approve::{approve, reject, withdraw_decision};
+pub use carry::expire;
+pub use counted::{Counted, counted};
+pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, decide, decide_all};
+pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
+pub use fanout::{Behind, behind};
+pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};
 pub use ground::{Ground, grounds, remark, withdraw};
-pub use query::{Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread};
+pub use groups::{FOLDED, Group, groups, groups_sorted};
+pub use hold::hold;
+pub use list::{Export, ids, in_release, list, schema, sorted, total};
+pub use own::{Ownership, own, owners};
+pub use query::{
+    Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread, vulnerabilities,
+};
+pub use rematch::{Done, Means, Read, is_due, rematch};
+pub(crate) use renew::{Found, Key};
+pub use today::{Arrival, Urgent, arrivals, urgent};
+pub use values::values;
+pub use vex::{
+    Imported, Outcome as VexOutcome, Place, Publisher, export, import, publisher, vex_import, vex_imports,
+};
 
+/// The package URL by which VEX documents name a release: of the type `generic`, by its product's name and version.
+pub fn product_purl(product: &str, version: &str) -> String {
+    vex::generic("", product, version)
+}
 /// Severities from 0, as stored: unknown, none, low, medium, high, critical.
 pub const SEVERITIES: [&str; 6] = ["unknown", "none", "low", "medium", "high", "critical"];
 
 /// What a new report did to a release's findings.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Outcome {
     /// Found for the first time.
     pub new: usize,
@@ -39,7 +83,7 @@ pub struct Outcome {
 }
 
 /// One source's word, as stored.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Evidence {
     /// Source.
     pub source: String,
@@ -57,177 +101,109 @@ pub struct Evidence {
     pub reason: String,
 }
 
-struct Stored {
-    id: i64,
-    closed: Option<String>,
-    fingerprint: String,
+/// What a component that is gone tells of why its findings end.
+fn of_gone(difference: &Difference, key: &Key, met: &HashSet<Key>) -> Option<&'static str> {
+    Some(match difference.gone.get(&key.1)? {
+        None => "removed",
+        Some(by) => match by.how {
+            // its findings went over to the one told otherwise; what stays behind is there twice
+            How::Told => "told-otherwise",
+            _ if met.contains(&(key.0, by.id, key.2.clone())) => "upgraded-still-vulnerable",
+            How::Upgraded => "upgraded",
+            How::Revised => "revised-downstream",
+        },
+    })
 }
 
-/// Order of findings: malware, exploited, score, EPSS; higher is more urgent.
-fn rank(m: &Match) -> i64 {
-    let v = &m.vulnerability;
-    let score = v.score.unwrap_or(match v.severity {
-        "critical" => 9.0,
-        "high" => 7.0,
-        "medium" => 4.0,
-        "low" => 0.1,
-        _ => 0.0,
+/// A component of the same version that the document only tells otherwise keeps its findings, with their history.
+async fn keep(change: &Change<'_>, release: i64, difference: &Difference) -> Result<HashSet<i64>> {
+    let told = difference.gone.iter().filter_map(|(old, by)| match by {
+        Some(by) if by.how == How::Told => Some((*old, by.id)),
+        _ => None,
     });
-    let first = i64::from(v.kind == "malware") * 2 + i64::from(v.kev.is_some());
-    (first * 1001 + (score * 10.0) as i64) * 100_001 + v.epss.map_or(0, |(s, _)| (s * 1e5) as i64)
+    let told: Vec<(i64, i64)> = told.collect();
+    if !told.is_empty() {
+        let update = format!(
+            "UPDATE finding SET component = p.b FROM {} p WHERE finding.release = $2 AND finding.component = p.a \
+             AND finding.closed IS NULL AND NOT EXISTS (SELECT 1 FROM finding x WHERE x.release = $2 \
+             AND x.component = p.b AND x.vulnerability = finding.vulnerability)",
+            sql::pairs(&change.tx, 1)
+        );
+        let values = vec![sql::list(&told), release.into()];
+        sql::run(&change.tx, "keeping findings", &update, values).await?;
+    }
+    Ok(told.into_iter().map(|t| t.1).collect())
 }
 
-fn severity(m: &Match) -> i64 {
-    SEVERITIES.iter().position(|s| *s == m.vulnerability.severity).unwrap_or(0) as i64
-}
-
-fn evidence(m: &Match) -> String {
-    let list: Vec<Evidence> = m
-        .evidence
-        .iter()
-        .map(|e| Evidence {
-            source: e.source.to_owned(),
-            record: e.record.clone(),
-            identifier: e.identifier.clone(),
-            range: e.range.clone(),
-            verdict: e.verdict.as_str().to_owned(),
-            confidence: e.confidence.as_str().to_owned(),
-            reason: e.reason.clone(),
-        })
-        .collect();
-    serde_json::to_string(&list).unwrap_or_default()
-}
-
-/// The columns that follow from matching, in the order of [`apply`]'s statements.
-fn matched(m: &Match) -> [Value; 11] {
-    let v = &m.vulnerability;
-    let real = |x: Option<f32>| Value::from(x.map(|x| f64::from((x * 1e5).round()) / 1e5));
-    [
-        m.status.as_str().into(),
-        (m.confidence as i64).into(),
-        severity(m).into(),
-        real(v.score),
-        real(v.epss.map(|(s, _)| s)),
-        i64::from(v.kev.is_some()).into(),
-        (v.exploits.len() as i64).into(),
-        sql::text(&v.title),
-        sql::text(&m.fixed_versions.join(", ")),
-        sql::text(&evidence(m)),
-        rank(m).into(),
-    ]
-}
-
-fn fingerprint(values: &[Value; 11]) -> String {
-    let text = format!("{values:?}");
-    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
+/// Why a component that is still there no longer has a finding: `changes` since the release was last matched, the
+/// index it is matched with now, and whether something else of the release changed.
+pub(crate) fn of_present(
+    opened: Option<&Opened>,
+    changes: Option<&Changes>,
+    vulnerability: &str,
+    settled: Option<&Found>,
+    moved: bool,
+) -> &'static str {
+    if let Some(found) = settled {
+        return if found.patched { "patched-by-the-build" } else { "stated-not-affected" };
+    }
+    let standing = opened.map(|o| o.index.find(vulnerability));
+    match standing {
+        // what cannot be read is no word on the record
+        Some(Ok(None)) => return "record-withdrawn",
+        Some(Ok(Some(v))) if matches!(v.state, "withdrawn" | "rejected") => return "record-withdrawn",
+        _ => {}
+    }
+    match changes {
+        Some(changes) if !changes.concern(vulnerability) && moved => "surroundings-changed",
+        Some(changes) if !changes.concern(vulnerability) => "unexplained",
+        _ => "record-changed",
+    }
 }
 
 /// Brings the findings of a release up to a report. `components` gives for each component of the matched document
-/// its id.
+/// its id; `opened` is the index that was matched with.
 pub(crate) async fn apply(
     change: &mut Change<'_>,
     release: &Release,
     report: &Report,
     components: &[i64],
     difference: &Difference,
+    opened: Option<&Opened>,
 ) -> Result<Outcome> {
-    let what = "storing findings";
-    let select = "SELECT id, component, vulnerability, closed, print FROM finding WHERE release = $1";
-    type Row = (i64, i64, String, Option<String>, String);
-    let rows: Vec<Row> = sql::rows(&change.tx, what, select, vec![release.id.into()]).await?;
-    let stored: HashMap<(i64, String), Stored> = rows
-        .into_iter()
-        .map(|(id, c, v, closed, fingerprint)| ((c, v), Stored { id, closed, fingerprint }))
-        .collect();
-    let open = |m: &Match| matches!(m.status, Verdict::Affected | Verdict::Conditional);
-    let mut outcome = Outcome::default();
-    let mut met: HashSet<(i64, String)> = HashSet::new();
-    let mut settled: HashSet<(i64, String)> = HashSet::new();
-    let (mut new, mut events) = (Vec::new(), Vec::new());
-    for m in &report.findings {
-        let Some(component) = components.get(m.component).copied().filter(|c| *c != 0) else { continue };
-        let key = (component, m.vulnerability.id.clone());
-        if !open(m) {
-            settled.insert(key);
-            continue;
+    let told = keep(change, release.id, difference).await?;
+    let stored = renew::of_release(change, release.id).await?;
+    let changes = match opened {
+        Some(opened) => {
+            intel::changes(&change.tx, edition(change, release.id).await?, opened.generation).await?
         }
-        if met.contains(&key) {
-            continue; // the same thing in another place of the document
-        }
-        let values = matched(m);
-        let print = fingerprint(&values);
-        match stored.get(&key) {
-            None => {
-                outcome.new += 1;
-                let mut row = vec![
-                    change.actor.workspace.into(),
-                    release.id.into(),
-                    component.into(),
-                    m.vulnerability.id.clone().into(),
-                ];
-                row.extend(values);
-                row.extend([
-                    Value::from(print),
-                    "under_investigation".into(),
-                    change.actor.now.clone().into(),
-                    change.actor.now.clone().into(),
-                ]);
-                if let Ok(row) = <[Value; 19]>::try_from(row) {
-                    new.push(row);
-                }
-            }
-            Some(s) if s.closed.is_some() || s.fingerprint != print => {
-                if s.closed.is_some() {
-                    outcome.reopened += 1;
-                    events.push((s.id, "reopened", String::new()));
-                } else {
-                    events.push((s.id, "updated", String::new()));
-                }
-                let update = "UPDATE finding SET verdict = $2, confidence = $3, severity = $4, score = $5, epss = $6, \
-                              kev = $7, exploits = $8, title = $9, fixed = $10, evidence = $11, rank = $12, \
-                              print = $13, last_seen = $14, closed = NULL, reason = '' WHERE id = $1";
-                let mut row = vec![s.id.into()];
-                row.extend(values);
-                row.extend([Value::from(print), change.actor.now.clone().into()]);
-                sql::run(&change.tx, what, update, row).await?;
-            }
-            Some(_) => {}
-        }
-        met.insert(key);
-    }
-    let head = "INSERT INTO finding (workspace, release, component, vulnerability, verdict, confidence, severity, \
-                score, epss, kev, exploits, title, fixed, evidence, rank, print, status, first_seen, last_seen)";
-    bulk::insert(&change.tx, what, head, "", new).await?;
-    let mut closing: HashMap<&'static str, Vec<i64>> = HashMap::new();
-    for ((component, vulnerability), s) in &stored {
-        let key = (*component, vulnerability.clone());
-        if s.closed.is_some() || met.contains(&key) {
-            continue;
-        }
-        let reason = match difference.gone.get(component) {
-            Some(Some((by, _))) if met.contains(&(*by, vulnerability.clone())) => "upgraded-still-vulnerable",
-            Some(Some(_)) => "upgraded",
-            Some(None) => "removed",
-            None if settled.contains(&key) => "patched-by-the-build",
-            None => "record-changed",
-        };
-        closing.entry(reason).or_default().push(s.id);
-        events.push((s.id, "closed", reason.to_owned()));
-    }
-    for (reason, ids) in closing {
-        let update = format!(
-            "UPDATE finding SET closed = $2, reason = $3 WHERE id IN {}",
-            sql::numbers(&change.tx, 1)
-        );
-        let values = vec![sql::list(&ids), change.actor.now.clone().into(), reason.into()];
-        sql::run(&change.tx, what, &update, values).await?;
-        outcome.closed.insert(reason.to_owned(), ids.len());
-    }
-    note(change, events).await?;
-    decide::carry(change, release).await?;
+        None => None,
+    };
+    let id = |m: &Match| components.get(m.component).copied().filter(|c| *c != 0);
+    let found: Vec<(i64, Found)> =
+        report.findings.iter().filter_map(|m| Some((id(m)?, Found::new(m)))).collect();
+    let moved = difference.added > 0 || difference.removed > 0 || !difference.gone.is_empty();
+    let why = |key: &Key, settled: Option<&Found>, met: &HashSet<Key>| {
+        let moved = moved && !told.contains(&key.1);
+        of_gone(difference, key, met)
+            .unwrap_or_else(|| of_present(opened, changes.as_ref(), &key.2, settled, moved))
+    };
+    let all: Vec<(i64, i64, &Found)> = found.iter().map(|(c, f)| (release.id, *c, f)).collect();
+    let (outcome, _) = renew::bring(change, &stored, &all, &why).await?;
+    carry::follow(change, &[release.id]).await?;
     count(change, release.id).await?;
-    outcome.open = met.len();
+    let update = "UPDATE release SET matched = $2, generation = $3, matchings = matchings + 1 WHERE id = $1";
+    let generation = opened.map_or(0, |o| o.generation);
+    let values = vec![release.id.into(), change.actor.now.clone().into(), generation.into()];
+    sql::run(&change.tx, "storing findings", update, values).await?;
     Ok(outcome)
+}
+
+/// The edition of the index that a release's findings are of.
+async fn edition(change: &Change<'_>, release: i64) -> Result<i64> {
+    let select = "SELECT generation FROM release WHERE id = $1";
+    let row: Option<(i64,)> = sql::row(&change.tx, "reading a release", select, vec![release.into()]).await?;
+    Ok(row.map_or(0, |r| r.0))
 }
 
 /// Adds to the history of findings: (finding, what, detail).
@@ -265,26 +241,12 @@ async fn note(change: &Change<'_>, events: Vec<(i64, &'static str, String)>) -> 
     Ok(())
 }
 
-/// Counts a release's open findings anew: what is surely identified and not decided away.
+/// Counts the open findings of releases anew after decisions.
+async fn recount(change: &Change<'_>, releases: &[i64]) -> Result<()> {
+    if releases.is_empty() { Ok(()) } else { renew::count(change, releases).await }
+}
+
+/// Counts a release's open findings anew.
 pub(crate) async fn count(change: &Change<'_>, release: i64) -> Result<()> {
-    let of = |severities: &str| {
-        format!(
-            "(SELECT COUNT(*) FROM finding f WHERE f.release = $1 AND f.closed IS NULL AND f.confidence > {} \
-             AND f.status NOT IN ('not_affected', 'fixed', 'false_positive') AND {severities})",
-            Confidence::Inferred as i64
-        )
-    };
-    let update = format!(
-        "UPDATE release SET matched = $2, critical = {}, high = {}, medium = {}, low = {}, unrated = {}, exploited = {} \
-         WHERE id = $1",
-        of("f.severity = 5"),
-        of("f.severity = 4"),
-        of("f.severity = 3"),
-        of("f.severity = 2"),
-        of("f.severity < 2"),
-        of("f.kev = 1"),
-    );
-    let values = vec![release.into(), change.actor.now.clone().into()];
-    sql::run(&change.tx, "counting findings", &update, values).await?;
-    Ok(())
+    renew::count(change, &[release]).await
 }

@@ -1,7 +1,8 @@
 //! Asking for findings: lists by filter, one with its evidence, its history, counts.
 
-use sea_orm::{DatabaseConnection, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Value};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Evidence, SEVERITIES};
 use crate::error::{Error, Result};
@@ -33,7 +34,7 @@ pub struct Filter {
 }
 
 /// A finding as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Finding {
     /// Id.
     pub id: i64,
@@ -85,6 +86,18 @@ pub struct Finding {
     pub reason: String,
     /// Place in the order of urgency.
     pub rank: i64,
+    /// The decision in force ([`super::decision`]).
+    pub decision: Option<i64>,
+    /// A decision that waits for approval.
+    pub proposal: Option<i64>,
+    /// Why a decision holds no longer, in words, or empty.
+    pub lapsed: String,
+    /// Who looks after it: a person.
+    pub owner: Option<i64>,
+    /// Their name, or empty.
+    pub owner_name: String,
+    /// Day by which it is to be done.
+    pub due: Option<String>,
 }
 
 /// A page of findings.
@@ -97,20 +110,21 @@ pub struct Page {
 }
 
 /// An event of a finding's life.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Story {
     /// When.
     pub at: String,
     /// Who.
     pub actor: String,
-    /// `closed`, `reopened`, `updated`, `decided`, `lapsed`, `withdrawn`, `remarked`.
+    /// `closed`, `reopened`, `updated`, `proposed`, `decided`, `turned-down`, `lapsed`, `expired`, `withdrawn`,
+    /// `let-go`, `owned`, `remarked`.
     pub what: String,
     /// In words.
     pub detail: String,
 }
 
 /// Open findings of the workspace, surely identified and not decided away, by severity.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Counts {
     /// Critical, high, medium, low, without rating.
     pub open: [i64; 5],
@@ -118,13 +132,14 @@ pub struct Counts {
     pub exploited: i64,
 }
 
-const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
+pub(super) const COLUMNS: &str = "f.id, f.release, p.name, r.version, f.component, c.grp, c.name, c.version, c.purl, \
                        f.vulnerability, f.title, f.verdict, f.confidence, f.severity, f.score, f.epss, f.kev, \
-                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line";
+                       f.exploits, f.fixed, f.status, f.justification, f.first_seen, f.closed, f.reason, f.rank, p.line, \
+                       f.decision, f.proposal, f.lapsed, f.owner, COALESCE(w.name, ''), f.due";
 const TABLES: &str = "FROM finding f JOIN release r ON r.id = f.release JOIN product p ON p.id = r.product \
-                      JOIN component c ON c.id = f.component";
+                      JOIN component c ON c.id = f.component LEFT JOIN person w ON w.id = f.owner";
 
-fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
+pub(super) fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
     let number = |n: usize| row.try_get_by_index::<i64>(n);
     let text = |n: usize| row.try_get_by_index::<String>(n);
     let (group, name) = (text(5)?, text(6)?);
@@ -157,6 +172,12 @@ fn read(row: &QueryResult) -> std::result::Result<Finding, sea_orm::DbErr> {
         reason: text(23)?,
         rank: number(24)?,
         line: number(25)?,
+        decision: row.try_get_by_index(26)?,
+        proposal: row.try_get_by_index(27)?,
+        lapsed: text(28)?,
+        owner: row.try_get_by_index(29)?,
+        owner_name: text(30)?,
+        due: row.try_get_by_index(31)?,
     })
 }
 
@@ -234,12 +255,12 @@ pub async fn findings(
 ///
 /// # Errors
 /// [`Error::NotFound`], also where the actor may not see it.
-pub async fn finding(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<(Finding, Vec<Evidence>)> {
+pub async fn finding(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<(Finding, Vec<Evidence>)> {
     let mut values = vec![actor.workspace.into(), id.into()];
     let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
     let select = format!("SELECT {COLUMNS}, f.evidence {TABLES} WHERE f.workspace = $1 AND f.id = $2{scope}");
     let rows = sql::raw(db, "reading a finding", &select, values).await?;
-    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(26)?));
+    let both = |row: &QueryResult| Ok((read(row)?, row.try_get_by_index::<String>(32)?));
     let found = sql::read(&rows, "reading a finding", both)?;
     let (finding, evidence) =
         found.into_iter().next().ok_or_else(|| Error::NotFound(format!("finding {id}")))?;
@@ -279,8 +300,23 @@ pub async fn counts(db: &DatabaseConnection, actor: &Actor) -> Result<Counts> {
     }))
 }
 
+/// Ids of all vulnerabilities that hurt, or hurt once, a release that the actor may see.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn vulnerabilities(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<String>> {
+    let mut values = vec![actor.workspace.into()];
+    let scope = in_lines(db, actor, Permission::FindingRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT DISTINCT f.vulnerability FROM finding f JOIN release r ON r.id = f.release JOIN product p \
+         ON p.id = r.product WHERE f.workspace = $1{scope}"
+    );
+    let rows: Vec<(String,)> = sql::rows(db, "listing vulnerabilities", &select, values).await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
 /// How far a vulnerability reaches: what is open of it and not decided away.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Spread {
     /// Releases that it hurts.
     pub releases: i64,

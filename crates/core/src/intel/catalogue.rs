@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sea_orm::DatabaseTransaction;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use tocsin_model::record::CatalogueEntry;
 
 use crate::error::Result;
@@ -136,6 +136,16 @@ impl Store {
             Ok(wanted.iter().filter_map(|id| entries.remove(id)).collect())
         })
     }
+}
+
+/// Names of weaknesses and attack patterns by their ids (`CWE-79`); those that no catalogue has are missing.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn names(db: &impl ConnectionTrait, ids: &[String]) -> Result<HashMap<String, String>> {
+    let sql = format!("SELECT id, name FROM catalogue WHERE id IN {}", texts(db, 1));
+    let found: Vec<(String, String)> = rows(db, "reading the catalogue", &sql, vec![list(ids)]).await?;
+    Ok(found.into_iter().collect())
 }
 
 #[cfg(test)]

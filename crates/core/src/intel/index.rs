@@ -1,21 +1,23 @@
 //! The matching index of a store: building, opening, swapping. Files lie in `index/` of the data directory; a
 //! `manifest` names them and is replaced by a rename, so readers of older maps go on.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use sea_orm::{TransactionTrait, Value};
-use tocsin_engine::index::{Bytes, FactsBuilder, Group, Index, SegmentBuilder, encode};
+use tocsin_engine::index::{
+    Bytes, FactsBuilder, Group, Index, IndexError, SegmentBuilder, Vulnerability, encode,
+};
 use tocsin_formats::intel::parse;
 use tocsin_model::record::{Record, Target};
 use tocsin_model::vex::VexStatement;
 
 use crate::error::{Doing, Error, Result};
-use crate::intel::Store;
 use crate::intel::types::{IndexStatus, kind_of};
+use crate::intel::{Store, changes};
 use crate::platform::sql::{list, numbers, row, rows, run};
 
 /// Vulnerabilities read, parsed and encoded at once.
@@ -24,10 +26,11 @@ const BATCH: i64 = 2000;
 const MAX_SEGMENTS: usize = 8;
 
 /// First line of the manifest; another one is foreign.
-const HEADER: &str = "tocsin-index 2";
+const HEADER: &str = "tocsin-index 3";
 
-/// Names in the manifest: the facts file, the VEX statements (JSON lines), and segments, oldest first.
+/// Number of the edition, and names: the facts file, the VEX statements (JSON lines), and segments, oldest first.
 struct Manifest {
+    generation: i64,
     segments: Vec<String>,
     facts: String,
     vex: String,
@@ -40,17 +43,28 @@ impl Manifest {
         if lines.next() != Some(HEADER) {
             return None;
         }
+        let generation = lines.next()?.parse().ok()?;
         // A damaged manifest must not lead out of the folder.
         let mut names = lines.map(|l| (!l.contains(['/', '\\'])).then(|| l.to_owned()));
         let facts = names.next()??;
         let vex = names.next()??;
         let segments = names.collect::<Option<Vec<_>>>()?;
-        Some(Manifest { segments, facts, vex })
+        Some(Manifest { generation, segments, facts, vex })
     }
 
     fn write(&self, dir: &Path) -> Result<()> {
-        let text = format!("{HEADER}\n{}\n{}\n{}\n", self.facts, self.vex, self.segments.join("\n"));
+        let text = format!("{HEADER}\n{}\n{}\n", self.generation, self.content());
         write_file(dir, "manifest", text.as_bytes())
+    }
+
+    /// The names, which tell the content.
+    fn content(&self) -> String {
+        format!("{}\n{}\n{}", self.facts, self.vex, self.segments.join("\n"))
+    }
+
+    /// What tells this edition from every other.
+    fn token(&self) -> String {
+        super::hash(1, self.content().as_bytes())
     }
 }
 
@@ -95,11 +109,40 @@ pub struct Opened {
     pub index: Index,
     /// Statements of stored VEX documents, oldest first: a later word wins.
     pub vex: Vec<VexStatement>,
+    /// Which edition of the index it is; larger ones are newer. 0: none that the store tells changes of.
+    pub generation: i64,
+    /// Ids in capitals of the vulnerabilities that statements are about.
+    pub(crate) spoken: HashSet<String>,
+}
+
+impl Opened {
+    /// An index by itself, of no store.
+    pub fn new(index: Index, vex: Vec<VexStatement>, generation: i64) -> Opened {
+        let ids = vex.iter().flat_map(|s| std::iter::once(&s.vulnerability).chain(&s.aliases));
+        let spoken = ids.map(|id| id.to_ascii_uppercase()).collect();
+        Opened { index, vex, generation, spoken }
+    }
+
+    /// Opens the index in a data directory where it is there and whole, without asking the store.
+    pub fn at(data_dir: &Path) -> Option<Opened> {
+        try_open(&data_dir.join("index"))
+    }
+
+    /// Whether a statement is about this vulnerability.
+    pub(crate) fn speaks_of(&self, v: &Vulnerability) -> bool {
+        !self.spoken.is_empty()
+            && std::iter::once(&v.id)
+                .chain(&v.aliases)
+                .any(|id| self.spoken.contains(&id.to_ascii_uppercase()))
+    }
 }
 
 /// Opens the index as the manifest tells; `None`: missing, foreign or damaged.
 fn try_open(dir: &Path) -> Option<Opened> {
-    let manifest = Manifest::read(dir)?;
+    open_files(dir, &Manifest::read(dir)?)
+}
+
+fn open_files(dir: &Path, manifest: &Manifest) -> Option<Opened> {
     let segments = manifest.segments.iter().map(|n| map(&dir.join(n)).ok()).collect::<Option<Vec<_>>>()?;
     let index = Index::open(segments, Some(map(&dir.join(&manifest.facts)).ok()?)).ok()?;
     let vex = std::fs::read(dir.join(&manifest.vex)).ok()?;
@@ -109,7 +152,7 @@ fn try_open(dir: &Path) -> Option<Opened> {
     }
     let lines: Vec<&str> = std::str::from_utf8(&vex).ok()?.lines().collect();
     let vex = lines.into_par_iter().filter_map(super::vex::from_json).collect();
-    Some(Opened { index, vex })
+    Some(Opened::new(index, vex, manifest.generation))
 }
 
 /// Opens the index, building it from the database where it cannot be used.
@@ -167,10 +210,13 @@ pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
     let counted: Option<(i64, i64, i64)> =
         store.runtime.block_on(row(&store.db, "counting what is dirty", sql, vec![]))?;
     let (dirty, all, gone) = counted.unwrap_or_default();
-    let old = Manifest::read(&dir).filter(|_| try_open(&dir).is_some());
-    let old_names: Vec<String> = old.as_ref().map(|m| m.segments.clone()).unwrap_or_default();
+    let old = Manifest::read(&dir).and_then(|m| Some((open_files(&dir, &m)?, m)));
+    // Another edition made since, from elsewhere: what it took in is not marked any more.
+    let last = store.runtime.block_on(changes::last(&store.db))?;
+    let old = old.filter(|(_, m)| last.as_ref() == Some(&(m.generation, m.token())));
+    let old_names: Vec<String> = old.as_ref().map(|(_, m)| m.segments.clone()).unwrap_or_default();
     let full = full || old.is_none() || old_names.len() >= MAX_SEGMENTS || dirty * 5 > all;
-    let mut segments = if full { Vec::new() } else { old_names };
+    let mut segments = if full { Vec::new() } else { old_names.clone() };
     if full || dirty > 0 || gone > 0 {
         let bytes = segment(store, full)?;
         let name = name_of("segment", &bytes);
@@ -178,14 +224,29 @@ pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
         segments.retain(|n| *n != name);
         segments.push(name);
     }
-    let facts = facts(store)?;
-    let name = name_of("facts", &facts);
-    write_file(&dir, &name, &facts)?;
-    let mut statements = store.runtime.block_on(super::vex::read(&store.db))?.join("\n").into_bytes();
-    statements.push(b'\n');
-    let vex = name_of("vex", &statements);
-    write_file(&dir, &vex, &statements)?;
-    let manifest = Manifest { segments, facts: name, vex };
+    let stale = store.runtime.block_on(changes::stale(&store.db))?;
+    let kept = |what: &str| old.as_ref().map(|(_, m)| m).filter(|_| !full && !stale.contains(what));
+    let name = match kept("facts") {
+        Some(m) => m.facts.clone(),
+        None => {
+            let facts = facts(store)?;
+            let name = name_of("facts", &facts);
+            write_file(&dir, &name, &facts)?;
+            name
+        }
+    };
+    let vex = match kept("vex") {
+        Some(m) => m.vex.clone(),
+        None => {
+            let mut statements = store.runtime.block_on(super::vex::read(&store.db))?.join("\n").into_bytes();
+            statements.push(b'\n');
+            let vex = name_of("vex", &statements);
+            write_file(&dir, &vex, &statements)?;
+            vex
+        }
+    };
+    let mut manifest = Manifest { generation: 0, segments, facts: name, vex };
+    number(store, &dir, &mut manifest, old)?;
     manifest.write(&dir)?;
     store.runtime.block_on(async {
         let what = "closing the index build";
@@ -193,6 +254,7 @@ pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
         for sql in ["UPDATE vulnerability SET dirty = 0 WHERE dirty = 1", "DELETE FROM gone"] {
             run(&tx, what, sql, vec![]).await?;
         }
+        changes::fresh(&tx).await?;
         tx.commit().await.doing(what)
     })?;
     for entry in std::fs::read_dir(&dir).doing("tidying the index folder")?.flatten() {
@@ -206,6 +268,38 @@ pub(crate) fn build(store: &Store, full: bool) -> Result<()> {
             let _ = std::fs::remove_file(entry.path());
         }
     }
+    Ok(())
+}
+
+/// Gives the edition about to be put in place its number and notes what is different in it, before anybody can match
+/// with it. One with the same content keeps the number.
+fn number(store: &Store, dir: &Path, new: &mut Manifest, old: Option<(Opened, Manifest)>) -> Result<()> {
+    let Some((was, old)) = old else {
+        let last = Manifest::read(dir).map_or(0, |m| m.generation);
+        new.generation = store.runtime.block_on(changes::note(&store.db, last, &new.token(), None))?;
+        return Ok(());
+    };
+    if new.content() == old.content() {
+        new.generation = old.generation;
+        return Ok(());
+    }
+    let is = open_files(dir, new).ok_or_else(|| Error::Internal {
+        doing: "comparing the index with the one before".to_owned(),
+        cause: "the files just written cannot be read back".into(),
+    })?;
+    let shared = new.segments.iter().zip(&old.segments).take_while(|(a, b)| a == b).count();
+    let compare = || {
+        let mut changed = is.index.changed_since(&was.index, shared)?;
+        for id in changes::restated(&was.vex, &is.vex) {
+            is.index.tell_of(&id, &mut changed)?;
+        }
+        Ok::<_, IndexError>(changed)
+    };
+    // a damaged one tells nothing: everything may be different
+    let changed = compare().ok();
+    let token = new.token();
+    let noted = changes::note(&store.db, old.generation, &token, changed.as_ref());
+    new.generation = store.runtime.block_on(noted)?;
     Ok(())
 }
 

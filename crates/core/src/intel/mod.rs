@@ -9,10 +9,10 @@ use crate::error::{Doing, Error, Result};
 use crate::platform::db::{self, Place};
 
 mod catalogue;
+mod changes;
 mod facts;
 mod import;
 mod index;
-mod instant;
 mod merge;
 mod problems;
 mod query;
@@ -26,7 +26,13 @@ mod tests;
 pub mod types;
 mod vex;
 
+pub use catalogue::names as catalogue_names;
+pub use changes::{Changes, changes, prune};
+#[cfg(test)]
+pub(crate) use changes::{note, restated};
 pub use index::Opened;
+pub use query::shown;
+pub use search::known;
 pub use types::*;
 
 /// The store of one data directory. Its methods block; the runtime behind it is its own.

@@ -9,6 +9,7 @@ use crate::intel::Store;
 use crate::intel::index::{self, parse_stored, unpack};
 use crate::intel::types::{Problem, Shown, ShownRecord, SourceStatus, Status};
 use crate::intel::{facts, runs, vex};
+use crate::platform::access::{Actor, Permission};
 use crate::platform::db::Place;
 use crate::platform::sql::{list, row, rows, text, texts};
 
@@ -86,124 +87,8 @@ impl Store {
     /// # Errors
     /// [`Error::NotFound`], or the database does not answer.
     pub fn show(&self, id: &str) -> Result<Shown> {
-        self.runtime.block_on(self.show_async(id))
+        self.runtime.block_on(show(&self.db, id))
     }
-
-    async fn show_async(&self, id: &str) -> Result<Shown> {
-        let what = "reading the vulnerability";
-        let db = &self.db;
-        // A document of several flaws (CSAF) is not one of them: its id leads to the first.
-        let sql = "SELECT id, main FROM vulnerability WHERE id = coalesce(
-               (SELECT vulnerability FROM alias WHERE id = $1),
-               (SELECT l.vulnerability FROM record r JOIN record_link l ON l.record = r.id WHERE r.record_id = $1
-                ORDER BY l.record, l.part LIMIT 1))";
-        let mut found: Option<(i64, String)> = row(db, what, sql, vec![text(id)]).await?;
-        if found.is_none() {
-            found = row(db, what, sql, vec![text(&id.to_ascii_uppercase())]).await?;
-        }
-        let (number, main) = found.ok_or_else(|| Error::NotFound(id.to_owned()))?;
-        let sql = "SELECT id FROM alias WHERE vulnerability = $1";
-        let ids: Vec<(String,)> = rows(db, what, sql, vec![Value::from(number)]).await?;
-        let mut ids: Vec<String> = ids.into_iter().map(|i| i.0).collect();
-        ids.sort();
-        let records = self.records_of(number).await?;
-        let sql = format!("SELECT date, score, percentile FROM epss_change WHERE cve IN {}", texts(db, 1));
-        let mut epss_history: Vec<(String, f64, f64)> = rows(db, what, &sql, vec![list(&ids)]).await?;
-        epss_history.sort_by(|a, b| a.0.cmp(&b.0));
-        let facts = facts::read(db, Some(&ids)).await?;
-        let see_also = self.see_also(number, &ids, &records).await?;
-        let names: Vec<String> = records.iter().map(|r| format!("{} {}", r.source, r.record_id)).collect();
-        let sql = format!(
-            "SELECT id, seen, source, place, code, message FROM problem WHERE code = 'record-alias-conflict'
-             AND place IN {} ORDER BY id",
-            texts(db, 1)
-        );
-        type Row = (i64, String, String, String, String, String);
-        let problems: Vec<Row> = rows(db, what, &sql, vec![list(&names)]).await?;
-        let problem = |(id, seen, source, place, code, message): Row| Problem {
-            id,
-            seen,
-            source,
-            place,
-            code,
-            message,
-        };
-        let about = |s: &tocsin_model::vex::VexStatement| {
-            std::iter::once(&s.vulnerability).chain(&s.aliases).any(|id| ids.contains(id))
-        };
-        let vex = vex::read(db).await?;
-        let vex = vex.iter().filter_map(|s| vex::from_json(s)).filter(about).collect();
-        Ok(Shown {
-            aliases: ids.iter().filter(|i| **i != main).cloned().collect(),
-            id: main,
-            records,
-            facts,
-            see_also,
-            vex,
-            problems: problems.into_iter().map(problem).collect(),
-            epss_history,
-        })
-    }
-
-    async fn records_of(&self, number: i64) -> Result<Vec<ShownRecord>> {
-        let what = "reading the records";
-        type Row = (i64, i64, String, String, i64, String, String, Vec<u8>);
-        let sql = "SELECT r.id, l.part, r.source, r.record_id, r.kind, r.first_seen, r.last_seen, w.raw
-             FROM record_link l JOIN record r ON r.id = l.record JOIN record_raw w ON w.record = r.id
-             WHERE l.vulnerability = $1";
-        let mut found: Vec<Row> = rows(&self.db, what, sql, vec![Value::from(number)]).await?;
-        found.sort_by(|a, b| (&a.2, &a.3, a.1).cmp(&(&b.2, &b.3, b.1)));
-        let mut records = Vec::new();
-        for (record, part, source, record_id, kind, first_seen, last_seen, raw) in found {
-            let parts = parse_stored(kind, &raw);
-            let Some(parsed) = usize::try_from(part).ok().and_then(|n| parts.into_iter().nth(n)) else {
-                continue;
-            };
-            let sql = "SELECT until, modified FROM record_history WHERE record = $1 ORDER BY n";
-            let history = rows(&self.db, what, sql, vec![Value::from(record)]).await?;
-            records.push(ShownRecord { source, record_id, first_seen, last_seen, record: parsed, history });
-        }
-        Ok(records)
-    }
-
-    /// Links of a flaw: ids its records name without being merged with them, records elsewhere that name it so,
-    /// and what its records call related or upstream.
-    async fn see_also(
-        &self,
-        number: i64,
-        ids: &[String],
-        records: &[ShownRecord],
-    ) -> Result<Vec<(&'static str, String, Option<String>)>> {
-        let what = "reading links";
-        let sql = "SELECT DISTINCT o.id FROM record_also o
-             JOIN record_link l ON l.record = o.record AND l.part = o.part WHERE l.vulnerability = $1";
-        let names: Vec<(String,)> = rows(&self.db, what, sql, vec![Value::from(number)]).await?;
-        let sql = format!(
-            "SELECT DISTINCT r.record_id FROM record_also o JOIN record r ON r.id = o.record
-             JOIN record_link l ON l.record = o.record AND l.part = o.part
-             WHERE o.id IN {} AND l.vulnerability <> $2",
-            texts(&self.db, 1)
-        );
-        let named: Vec<(String,)> = rows(&self.db, what, &sql, vec![list(ids), Value::from(number)]).await?;
-        let mut links: Vec<(&'static str, String)> = names.into_iter().map(|n| ("names", n.0)).collect();
-        links.extend(named.into_iter().map(|n| ("named by", n.0)));
-        for r in records {
-            links.extend(r.record.related.iter().map(|id| ("related", id.clone())));
-            links.extend(r.record.upstream.iter().map(|id| ("upstream", id.clone())));
-        }
-        links.retain(|(_, id)| !ids.contains(id));
-        links.sort();
-        links.dedup();
-        let wanted: Vec<&str> = links.iter().map(|l| l.1.as_str()).collect();
-        let sql = format!(
-            "SELECT a.id, v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability WHERE a.id IN {}",
-            texts(&self.db, 1)
-        );
-        let mains: Vec<(String, String)> = rows(&self.db, what, &sql, vec![list(&wanted)]).await?;
-        let mains: BTreeMap<String, String> = mains.into_iter().collect();
-        Ok(links.into_iter().map(|(how, id)| (how, id.clone(), mains.get(&id).cloned())).collect())
-    }
-
     /// A stored record's bytes as they stood in the input.
     ///
     /// # Errors
@@ -220,4 +105,126 @@ impl Store {
             cause: "the stored bytes are damaged".into(),
         })
     }
+}
+
+/// See [`Store::show`], for whoever has a database open.
+///
+/// # Errors
+/// Denied; as [`Store::show`].
+pub async fn shown(db: &DatabaseConnection, actor: &Actor, id: &str) -> Result<Shown> {
+    actor.need(Permission::IntelRead)?;
+    show(db, id).await
+}
+
+async fn show(db: &DatabaseConnection, id: &str) -> Result<Shown> {
+    let what = "reading the vulnerability";
+    // A document of several flaws (CSAF) is not one of them: its id leads to the first.
+    let sql = "SELECT id, main FROM vulnerability WHERE id = coalesce(
+           (SELECT vulnerability FROM alias WHERE id = $1),
+           (SELECT l.vulnerability FROM record r JOIN record_link l ON l.record = r.id WHERE r.record_id = $1
+            ORDER BY l.record, l.part LIMIT 1))";
+    let mut found: Option<(i64, String)> = row(db, what, sql, vec![text(id)]).await?;
+    if found.is_none() {
+        found = row(db, what, sql, vec![text(&id.to_ascii_uppercase())]).await?;
+    }
+    let (number, main) = found.ok_or_else(|| Error::NotFound(id.to_owned()))?;
+    let sql = "SELECT id FROM alias WHERE vulnerability = $1";
+    let ids: Vec<(String,)> = rows(db, what, sql, vec![Value::from(number)]).await?;
+    let mut ids: Vec<String> = ids.into_iter().map(|i| i.0).collect();
+    ids.sort();
+    let records = records_of(db, number).await?;
+    let sql = format!("SELECT date, score, percentile FROM epss_change WHERE cve IN {}", texts(db, 1));
+    let mut epss_history: Vec<(String, f64, f64)> = rows(db, what, &sql, vec![list(&ids)]).await?;
+    epss_history.sort_by(|a, b| a.0.cmp(&b.0));
+    let facts = facts::read(db, Some(&ids)).await?;
+    let see_also = see_also(db, number, &ids, &records).await?;
+    let names: Vec<String> = records.iter().map(|r| format!("{} {}", r.source, r.record_id)).collect();
+    let sql = format!(
+        "SELECT id, seen, source, place, code, message FROM problem WHERE code = 'record-alias-conflict'
+         AND place IN {} ORDER BY id",
+        texts(db, 1)
+    );
+    type Row = (i64, String, String, String, String, String);
+    let problems: Vec<Row> = rows(db, what, &sql, vec![list(&names)]).await?;
+    let problem =
+        |(id, seen, source, place, code, message): Row| Problem { id, seen, source, place, code, message };
+    let about = |s: &tocsin_model::vex::VexStatement| {
+        std::iter::once(&s.vulnerability).chain(&s.aliases).any(|id| ids.contains(id))
+    };
+    let vex = vex::naming(db, &ids).await?;
+    let vex = vex.iter().filter_map(|s| vex::from_json(s)).filter(about).collect();
+    Ok(Shown {
+        aliases: ids.iter().filter(|i| **i != main).cloned().collect(),
+        id: main,
+        records,
+        facts,
+        see_also,
+        vex,
+        problems: problems.into_iter().map(problem).collect(),
+        epss_history,
+    })
+}
+
+async fn records_of(db: &DatabaseConnection, number: i64) -> Result<Vec<ShownRecord>> {
+    let what = "reading the records";
+    type Row = (i64, i64, String, String, i64, String, String, Vec<u8>);
+    let sql = "SELECT r.id, l.part, r.source, r.record_id, r.kind, r.first_seen, r.last_seen, w.raw
+         FROM record_link l JOIN record r ON r.id = l.record JOIN record_raw w ON w.record = r.id
+         WHERE l.vulnerability = $1";
+    let mut found: Vec<Row> = rows(db, what, sql, vec![Value::from(number)]).await?;
+    found.sort_by(|a, b| (&a.2, &a.3, a.1).cmp(&(&b.2, &b.3, b.1)));
+    let sql = "SELECT h.record, h.until, h.modified FROM record_history h WHERE h.record IN
+         (SELECT l.record FROM record_link l WHERE l.vulnerability = $1) ORDER BY h.record, h.n";
+    let mut history: BTreeMap<i64, Vec<(String, Option<String>)>> = BTreeMap::new();
+    for (record, until, modified) in rows(db, what, sql, vec![Value::from(number)]).await? {
+        history.entry(record).or_default().push((until, modified));
+    }
+    let mut records = Vec::new();
+    for (record, part, source, record_id, kind, first_seen, last_seen, raw) in found {
+        let parts = parse_stored(kind, &raw);
+        let Some(parsed) = usize::try_from(part).ok().and_then(|n| parts.into_iter().nth(n)) else {
+            continue;
+        };
+        let history = history.get(&record).cloned().unwrap_or_default();
+        records.push(ShownRecord { source, record_id, first_seen, last_seen, record: parsed, history });
+    }
+    Ok(records)
+}
+
+/// Links of a flaw: ids its records name without being merged with them, records elsewhere that name it so,
+/// and what its records call related or upstream.
+async fn see_also(
+    db: &DatabaseConnection,
+    number: i64,
+    ids: &[String],
+    records: &[ShownRecord],
+) -> Result<Vec<(&'static str, String, Option<String>)>> {
+    let what = "reading links";
+    let sql = "SELECT DISTINCT o.id FROM record_also o
+         JOIN record_link l ON l.record = o.record AND l.part = o.part WHERE l.vulnerability = $1";
+    let names: Vec<(String,)> = rows(db, what, sql, vec![Value::from(number)]).await?;
+    let sql = format!(
+        "SELECT DISTINCT r.record_id FROM record_also o JOIN record r ON r.id = o.record
+         JOIN record_link l ON l.record = o.record AND l.part = o.part
+         WHERE o.id IN {} AND l.vulnerability <> $2",
+        texts(db, 1)
+    );
+    let named: Vec<(String,)> = rows(db, what, &sql, vec![list(ids), Value::from(number)]).await?;
+    let mut links: Vec<(&'static str, String)> = names.into_iter().map(|n| ("names", n.0)).collect();
+    links.extend(named.into_iter().map(|n| ("named by", n.0)));
+    for r in records {
+        links.extend(r.record.related.iter().map(|id| ("related", id.clone())));
+        links.extend(r.record.upstream.iter().map(|id| ("upstream", id.clone())));
+    }
+    links.retain(|(_, id)| !ids.contains(id));
+    links.sort();
+    links.dedup();
+    let wanted: Vec<&str> = links.iter().map(|l| l.1.as_str()).collect();
+    let sql = format!(
+        "SELECT a.id, v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability WHERE a.id IN {}",
+        texts(db, 1)
+    );
+    let mains: Vec<(String, String)> = rows(db, what, &sql, vec![list(&wanted)]).await?;
+    let mains: BTreeMap<String, String> = mains.into_iter().collect();
+    Ok(links.into_iter().map(|(how, id)| (how, id.clone(), mains.get(&id).cloned())).collect())
 }

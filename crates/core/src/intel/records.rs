@@ -6,12 +6,12 @@ use sea_orm::{DatabaseTransaction, Value};
 use tocsin_model::diagnostic::Diagnostic;
 
 use crate::error::Result;
-use crate::intel::instant::{is_older, same};
 use crate::intel::merge::{Outcome, Part, is_collective, merge};
 use crate::intel::store::{Prepared, Refused, Run, next_id};
 use crate::intel::types::Counts;
 use crate::intel::{problems, remarks};
 use crate::platform::bulk;
+use crate::platform::instant::{is_older, same};
 use crate::platform::sql::{list, maybe, numbers, rows, run as tell, text, texts};
 
 struct Known {

@@ -1,11 +1,12 @@
 //! The text search over ids, titles and packages: FTS5 on SQLite, a text search column on PostgreSQL. It knows
 //! what the index knows.
 
-use sea_orm::{DbBackend, TransactionTrait, Value};
+use sea_orm::{DatabaseConnection, DbBackend, TransactionTrait, Value};
 
 use crate::error::{Doing, Result};
 use crate::intel::Store;
 use crate::intel::types::{Hit, Hits};
+use crate::platform::access::{Actor, Permission};
 use crate::platform::bulk::insert;
 use crate::platform::sql::{list, numbers, rows as ask, run, text};
 
@@ -51,38 +52,54 @@ impl Store {
     /// # Errors
     /// The database does not answer.
     pub fn search(&self, asked: &str, limit: u32, after: Option<i64>) -> Result<Hits> {
-        let Some(words) = question(self.db.get_database_backend(), asked) else { return Ok(Hits::default()) };
-        self.runtime.block_on(async {
-            let what = "searching";
-            type Row = (i64, String, String, String, String);
-            let columns = "SELECT v.id, v.main, s.title, s.ids, s.packages FROM search s
-                 JOIN vulnerability v ON v.id = s.rowid";
-            let sql = format!("{columns} JOIN alias a ON a.vulnerability = v.id WHERE a.id = $1");
-            let exact: Vec<Row> = ask(&self.db, what, &sql, vec![text(asked.trim())]).await?;
-            let condition = match self.db.get_database_backend() {
-                DbBackend::Postgres => "s.words @@ to_tsquery('simple', $1)",
-                _ => "search MATCH $1",
-            };
-            let sql = format!("{columns} WHERE {condition} AND s.rowid > $2 ORDER BY s.rowid LIMIT $3");
-            let more = i64::from(limit) + 1;
-            let values = vec![Value::from(words), Value::from(after.unwrap_or(-1)), Value::from(more)];
-            let mut found: Vec<Row> = ask(&self.db, what, &sql, values).await?;
-            found.truncate(usize::try_from(more).unwrap_or(usize::MAX));
-            let next = if found.len() > limit as usize {
-                found.truncate(limit as usize);
-                found.last().map(|r| r.0)
-            } else {
-                None
-            };
-            found.retain(|f| exact.iter().all(|e| e.0 != f.0));
-            if after.is_none() {
-                found.splice(0..0, exact);
-            }
-            let hits =
-                found.into_iter().map(|(_, id, title, ids, packages)| Hit { id, title, ids, packages });
-            Ok(Hits { hits: hits.collect(), next })
-        })
+        self.runtime.block_on(search(&self.db, asked, limit, after))
     }
+}
+
+/// See [`Store::search`], for whoever has a database open.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn known(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    asked: &str,
+    limit: u32,
+    after: Option<i64>,
+) -> Result<Hits> {
+    actor.need(Permission::IntelRead)?;
+    search(db, asked, limit, after).await
+}
+
+async fn search(db: &DatabaseConnection, asked: &str, limit: u32, after: Option<i64>) -> Result<Hits> {
+    let Some(words) = question(db.get_database_backend(), asked) else { return Ok(Hits::default()) };
+    let what = "searching";
+    type Row = (i64, String, String, String, String);
+    let columns = "SELECT v.id, v.main, s.title, s.ids, s.packages FROM search s
+         JOIN vulnerability v ON v.id = s.rowid";
+    let sql = format!("{columns} JOIN alias a ON a.vulnerability = v.id WHERE a.id = $1");
+    let exact: Vec<Row> = ask(db, what, &sql, vec![text(asked.trim())]).await?;
+    let condition = match db.get_database_backend() {
+        DbBackend::Postgres => "s.words @@ to_tsquery('simple', $1)",
+        _ => "search MATCH $1",
+    };
+    let sql = format!("{columns} WHERE {condition} AND s.rowid > $2 ORDER BY s.rowid LIMIT $3");
+    let more = i64::from(limit) + 1;
+    let values = vec![Value::from(words), Value::from(after.unwrap_or(-1)), Value::from(more)];
+    let mut found: Vec<Row> = ask(db, what, &sql, values).await?;
+    found.truncate(usize::try_from(more).unwrap_or(usize::MAX));
+    let next = if found.len() > limit as usize {
+        found.truncate(limit as usize);
+        found.last().map(|r| r.0)
+    } else {
+        None
+    };
+    found.retain(|f| exact.iter().all(|e| e.0 != f.0));
+    if after.is_none() {
+        found.splice(0..0, exact);
+    }
+    let hits = found.into_iter().map(|(_, id, title, ids, packages)| Hit { id, title, ids, packages });
+    Ok(Hits { hits: hits.collect(), next })
 }
 
 #[cfg(test)]

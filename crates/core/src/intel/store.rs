@@ -9,7 +9,7 @@ use tocsin_model::record::Fact;
 use crate::error::Result;
 use crate::intel::types::Counts;
 use crate::intel::vex::VexDocument;
-use crate::intel::{facts, problems, records, vex};
+use crate::intel::{changes, facts, problems, records, vex};
 use crate::platform::sql;
 
 /// A record parsed, hashed and compressed, ready to be written.
@@ -84,6 +84,8 @@ pub(crate) async fn write(
     let conflicts = records::write(tx, &batch.records, run, &mut counts).await?;
     facts::write(tx, &batch.facts, run.now, &mut counts).await?;
     vex::write(tx, &batch.vex, run.now, &mut counts).await?;
+    changes::spoil(tx, "facts", !batch.facts.is_empty()).await?;
+    changes::spoil(tx, "vex", !batch.vex.is_empty()).await?;
     problems::write(tx, &batch.refused, run).await?;
     problems::solve(tx, &batch.ended, run).await?;
     Ok((counts, conflicts))

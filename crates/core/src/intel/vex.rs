@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use tocsin_model::vex::{VexProduct, VexStatement, VexStatus};
 
 use crate::error::Result;
-use crate::intel::instant::{instant, is_older};
 use crate::intel::types::Counts;
 use crate::platform::bulk::insert;
-use crate::platform::sql::{maybe, row, rows, run as tell, text};
+use crate::platform::instant::{instant, is_older};
+use crate::platform::sql::{list, maybe, row, rows, run as tell, text, texts};
 
 /// The statements of one document.
 pub(crate) struct VexDocument {
@@ -68,7 +68,7 @@ impl VexDocument {
     }
 }
 
-fn to_json(s: &VexStatement) -> String {
+pub(crate) fn to_json(s: &VexStatement) -> String {
     let product = |p: &VexProduct| StoredProduct {
         identifiers: p.identifiers.clone(),
         subcomponents: p.subcomponents.clone(),
@@ -110,6 +110,10 @@ pub(crate) fn from_json(body: &str) -> Option<VexStatement> {
         timestamp: s.timestamp,
         author: s.author,
         document: s.document,
+        // Statements of the store decide matching, for which these make no difference.
+        path: String::new(),
+        wrong_match: false,
+        response: None,
     })
 }
 
@@ -150,6 +154,19 @@ pub(crate) async fn write(
         insert(tx, what, "INSERT INTO vex_statement (document, n, body)", "", statements).await?;
     }
     Ok(())
+}
+
+/// Statements that may be about one of these ids, as [`read`] gives them: their text has it.
+pub(crate) async fn naming(db: &impl ConnectionTrait, ids: &[String]) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT d.modified, s.document, s.n, s.body FROM vex_statement s JOIN vex_document d ON d.id = s.document
+         WHERE EXISTS (SELECT 1 FROM {} AS t WHERE s.body LIKE '%' || t.value || '%')",
+        texts(db, 1)
+    );
+    let mut found: Vec<(Option<String>, String, i64, String)> =
+        rows(db, "reading VEX statements", &sql, vec![list(ids)]).await?;
+    found.sort_by_cached_key(|f| (f.0.as_deref().and_then(instant), f.1.clone(), f.2));
+    Ok(found.into_iter().map(|f| f.3).collect())
 }
 
 /// All statements as JSON, oldest document first, so that a later word wins; the same for any order of import.

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{DatabaseConnection, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{in_lines, named, release_of};
+use super::{Release, in_lines, named, release_of};
 use crate::error::Result;
 use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
 use crate::platform::{bulk, sql};
 
 /// What to change; what is missing stays.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Amend {
     /// Still watched.
     pub active: Option<bool>,
@@ -20,6 +21,33 @@ pub struct Amend {
     pub latest: Option<bool>,
     /// All tags.
     pub tags: Option<Vec<String>>,
+}
+
+/// Reads a release with its tags and holds its row until the change ends, so that what was read is still so when it is changed.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn held_release(change: &Change<'_>, release: i64) -> Result<(Release, Vec<String>)> {
+    let update = "UPDATE release SET id = id WHERE id = $1 AND workspace = $2";
+    let values = vec![release.into(), change.actor.workspace.into()];
+    sql::run(&change.tx, "holding a release", update, values).await?;
+    let r = release_of(&change.tx, change.actor, release).await?;
+    Ok((r, names(&change.tx, release).await?))
+}
+
+/// Tags of a release.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn tags_of(db: &DatabaseConnection, actor: &Actor, release: i64) -> Result<Vec<String>> {
+    release_of(db, actor, release).await?;
+    names(db, release).await
+}
+
+async fn names(db: &impl ConnectionTrait, release: i64) -> Result<Vec<String>> {
+    let select = "SELECT name FROM tag WHERE release = $1 ORDER BY name";
+    let rows: Vec<(String,)> = sql::rows(db, "reading tags", select, vec![release.into()]).await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// Changes a release; what is so already is not noted as a change.
@@ -30,9 +58,7 @@ pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<(
     let what = "changing a release";
     let r = release_of(&change.tx, change.actor, release).await?;
     change.actor.need_in(Permission::InventoryWrite, r.line)?;
-    let select = "SELECT name FROM tag WHERE release = $1";
-    let rows: Vec<(String,)> = sql::rows(&change.tx, what, select, vec![release.into()]).await?;
-    let mut tags: Vec<String> = rows.into_iter().map(|row| row.0).collect();
+    let mut tags = names(&change.tx, release).await?;
     tags.sort();
     let mut wanted = None;
     if let Some(names) = &a.tags {
@@ -46,8 +72,10 @@ pub async fn amend(change: &mut Change<'_>, release: i64, a: &Amend) -> Result<(
         return Ok(());
     }
     if let Some(active) = a.active {
-        let update = "UPDATE release SET active = $2 WHERE id = $1";
-        sql::run(&change.tx, what, update, vec![release.into(), i64::from(active).into()]).await?;
+        let update = "UPDATE release SET active = $2, archived = CASE WHEN $2 = 1 THEN NULL ELSE COALESCE(archived, $3) \
+                      END WHERE id = $1";
+        let values = vec![release.into(), i64::from(active).into(), change.actor.now.clone().into()];
+        sql::run(&change.tx, what, update, values).await?;
     }
     if let Some(latest) = a.latest {
         let update = "UPDATE release SET latest = CASE WHEN id = $2 THEN $3 WHEN $3 = 1 THEN 0 ELSE latest END \

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::release_of;
 use crate::detection::{self, Filter, Finding};
@@ -15,7 +16,7 @@ use crate::platform::sql;
 const FINDINGS: u64 = 50_000;
 
 /// A component that only one of the releases has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Piece {
     /// Name with its group.
     pub name: String,
@@ -24,7 +25,7 @@ pub struct Piece {
 }
 
 /// A component that both have, in other versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Changed {
     /// Name with its group.
     pub name: String,
@@ -35,7 +36,7 @@ pub struct Changed {
 }
 
 /// What changed from one release to another.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct Comparison {
     /// Components that came.
     pub added: Vec<Piece>,

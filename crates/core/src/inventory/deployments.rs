@@ -1,9 +1,12 @@
 //! Units of a release in the field, by customer and region.
 
+use std::collections::HashMap;
+
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::{named, release_of};
+use super::{Release, in_lines, named, release_of, releases_by};
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
@@ -13,7 +16,7 @@ use crate::platform::sql;
 const MOST: i64 = 1_000_000_000_000;
 
 /// Units of a customer in a region.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Deployment {
     /// Customer.
     pub customer: String,
@@ -71,4 +74,55 @@ pub async fn deploy(change: &mut Change<'_>, release: i64, list: &[Deployment]) 
     let name = format!("{} {}", release.product_name, release.version);
     change.record("release.deploy", format!("release/{}", release.id), &name, &(), &list);
     Ok(())
+}
+
+/// Where several releases are in the field, of those that the actor may see, by release.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn deployments_of(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    releases: &[i64],
+) -> Result<HashMap<i64, Vec<Deployment>>> {
+    let mut values = vec![actor.workspace.into(), sql::list(releases)];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT d.release, d.customer, d.region, d.units FROM deployment d JOIN release r ON r.id = d.release \
+         JOIN product p ON p.id = r.product WHERE d.workspace = $1 AND d.release IN {}{scope} \
+         ORDER BY d.release, d.customer, d.region",
+        sql::numbers(db, 2)
+    );
+    let rows: Vec<(i64, String, String, i64)> = sql::rows(db, "listing deployments", &select, values).await?;
+    let mut out: HashMap<i64, Vec<Deployment>> = HashMap::new();
+    for (release, customer, region, units) in rows {
+        out.entry(release).or_default().push(Deployment { customer, region, units });
+    }
+    Ok(out)
+}
+
+/// What a customer has: releases with their units by region.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn customer(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    name: &str,
+) -> Result<Vec<(Release, String, i64)>> {
+    let mut values = vec![actor.workspace.into(), sql::text(name)];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT d.release, d.region, d.units FROM deployment d JOIN release r ON r.id = d.release JOIN product p \
+         ON p.id = r.product WHERE d.workspace = $1 AND d.customer = $2{scope} ORDER BY p.name, r.id DESC, d.region \
+         LIMIT 5000"
+    );
+    let rows: Vec<(i64, String, i64)> = sql::rows(db, "listing what a customer has", &select, values).await?;
+    let ids: Vec<i64> = rows.iter().map(|r| r.0).collect();
+    let of: HashMap<i64, Release> =
+        releases_by(db, actor, &ids).await?.into_iter().map(|r| (r.id, r)).collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|(id, region, units)| Some((of.get(&id)?.clone(), region, units)))
+        .collect())
 }

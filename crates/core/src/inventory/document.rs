@@ -5,7 +5,10 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::DatabaseConnection;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tocsin_engine::matching::upstream_of;
 use tocsin_model::bom::Bom;
+use tocsin_model::purl::Purl;
+use utoipa::ToSchema;
 
 use super::release_of;
 use crate::error::{Doing, Error, Result};
@@ -14,7 +17,7 @@ use crate::platform::change::Change;
 use crate::platform::sql;
 
 /// What a document changed: numbers, and the components by name and version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// Components that were not there.
     pub added: usize,
@@ -24,7 +27,39 @@ pub struct Difference {
     pub changed: Vec<(String, String, String)>,
     /// Ids of components that are gone, with the id of the version that took their place.
     #[serde(skip)]
-    pub(crate) gone: HashMap<i64, Option<(i64, String)>>,
+    pub(crate) gone: HashMap<i64, Option<Successor>>,
+}
+
+/// What took the place of a component that is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Successor {
+    /// Its id.
+    pub id: i64,
+    /// How it differs.
+    pub how: How,
+}
+
+/// How a component took the place of another of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// In another version.
+    Upgraded,
+    /// In another revision of the distribution's package of the same upstream version.
+    Revised,
+    /// In the same version; the document tells something else of it (package URL, CPE names, supplier …).
+    Told,
+}
+
+/// How `new` differs from `old`.
+fn how(old: &Row, new: &Row) -> How {
+    if old.version == new.version {
+        return How::Told;
+    }
+    let upstream = |row: &Row| upstream_of(&Purl::parse(&row.purl).ok()?, &row.version);
+    match (upstream(old), upstream(new)) {
+        (Some(a), Some(b)) if a == b => How::Revised,
+        _ => How::Upgraded,
+    }
 }
 
 /// A document as lists show it.
@@ -85,14 +120,30 @@ impl Document {
 }
 
 /// Stores bytes under their SHA-256 in hexadecimal, compressed; the same bytes are stored once.
-pub(super) async fn keep(change: &Change<'_>, bytes: &[u8]) -> Result<String> {
+pub(crate) async fn keep(change: &Change<'_>, bytes: &[u8]) -> Result<String> {
     let what = "storing a document";
-    let hash: String = Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
-    let body = zstd::bulk::compress(bytes, 3).doing(what)?;
-    let insert = "INSERT INTO blob (hash, size, body) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
-    let values = vec![hash.clone().into(), (bytes.len() as i64).into(), body.into()];
-    sql::run(&change.tx, what, insert, values).await?;
+    let hash = hash(bytes);
+    // The row is held, also one that was there, so that it is not removed as unused before this change ends.
+    let held = "UPDATE blob SET size = size WHERE hash = $1";
+    if sql::run(&change.tx, what, held, vec![hash.clone().into()]).await? == 0 {
+        let body = zstd::bulk::compress(bytes, 3).doing(what)?;
+        store(change, &hash, bytes.len(), body).await?;
+    }
     Ok(hash)
+}
+
+/// SHA-256 in hexadecimal.
+pub(super) fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Stores compressed bytes under their hash.
+pub(super) async fn store(change: &Change<'_>, hash: &str, size: usize, body: Vec<u8>) -> Result<()> {
+    let insert = "INSERT INTO blob (hash, size, body) VALUES ($1, $2, $3) \
+                  ON CONFLICT (hash) DO UPDATE SET size = excluded.size";
+    let values = vec![hash.into(), (size as i64).into(), body.into()];
+    sql::run(&change.tx, "storing a document", insert, values).await?;
+    Ok(())
 }
 
 /// The release's current document: id and hash.
@@ -148,16 +199,21 @@ pub(super) async fn difference(change: &Change<'_>, before: &[i64], after: &[i64
     let mut come = named(change, &come).await?;
     let mut d = Difference::default();
     for (key, list) in gone {
-        let mut replacements = come.remove(&key).unwrap_or_default().into_iter();
-        for (id, version) in list {
-            match replacements.next() {
-                Some((by, other)) => {
-                    d.changed.push((key.clone(), version, other.clone()));
-                    d.gone.insert(id, Some((by, other)));
+        let mut replacements = come.remove(&key).unwrap_or_default();
+        // what is the same version told otherwise is nobody else's successor
+        let (told, list): (Vec<Row>, Vec<Row>) =
+            list.into_iter().partition(|old| replacements.iter().any(|new| new.version == old.version));
+        for old in told.into_iter().chain(list) {
+            let same = replacements.iter().position(|new| new.version == old.version);
+            match same.or_else(|| (!replacements.is_empty()).then_some(0)).map(|n| replacements.remove(n)) {
+                Some(new) => {
+                    let how = how(&old, &new);
+                    d.changed.push((key.clone(), old.version, new.version));
+                    d.gone.insert(old.id, Some(Successor { id: new.id, how }));
                 }
                 None => {
                     d.removed += 1;
-                    d.gone.insert(id, None);
+                    d.gone.insert(old.id, None);
                 }
             }
         }
@@ -168,21 +224,28 @@ pub(super) async fn difference(change: &Change<'_>, before: &[i64], after: &[i64
     Ok(d)
 }
 
-type Named = HashMap<String, Vec<(i64, String)>>;
+type Named = HashMap<String, Vec<Row>>;
+
+/// A component as differences look at it.
+struct Row {
+    id: i64,
+    version: String,
+    purl: String,
+}
 
 /// Components by kind-less name; each with id and version, in order of versions as text.
 async fn named(change: &Change<'_>, ids: &[i64]) -> Result<Named> {
     let mut map = Named::new();
     for chunk in ids.chunks(20_000) {
         let select = format!(
-            "SELECT id, grp, name, version FROM component WHERE id IN {} ORDER BY version, id",
+            "SELECT id, grp, name, version, purl FROM component WHERE id IN {} ORDER BY version, id",
             sql::numbers(&change.tx, 1)
         );
-        let rows: Vec<(i64, String, String, String)> =
+        let rows: Vec<(i64, String, String, String, String)> =
             sql::rows(&change.tx, "naming components", &select, vec![sql::list(chunk)]).await?;
-        for (id, group, name, version) in rows {
+        for (id, group, name, version, purl) in rows {
             let name = if group.is_empty() { name } else { format!("{group}/{name}") };
-            map.entry(name).or_default().push((id, version));
+            map.entry(name).or_default().push(Row { id, version, purl });
         }
     }
     Ok(map)

@@ -4,34 +4,87 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
-use crate::platform::access::{Actor, Lines, Permission};
+use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
 
+pub(crate) use crate::platform::query::in_lines;
+
 mod amend;
-mod compare;
-mod deployments;
-mod document;
-mod licences;
-mod part;
+mod card;
 #[cfg(test)]
-mod tests;
+mod card_tests;
+mod compare;
+mod component;
+mod deployments;
+mod devices;
+pub(crate) mod document;
+mod export;
+mod graph;
+mod imports;
+mod licences;
+mod list;
+#[cfg(test)]
+mod list_tests;
+mod manage;
+mod overview;
+mod part;
+mod received;
+mod remove;
+mod stakeholders;
+mod suppliers;
+mod system;
+#[cfg(test)]
+pub(crate) mod tests;
+mod unusual;
 mod upload;
 mod used;
+pub(crate) mod words;
 
-pub use amend::{Amend, amend, tags};
+pub use amend::{Amend, amend, held_release, tags, tags_of};
+pub use card::{Card, Property, cards, properties, remove_property, set_card, set_property};
 pub use compare::{Changed, Comparison, Piece, compare};
-pub use deployments::{Deployment, deploy, deployments};
+pub use component::{
+    Detail, Hurt, Life, Place, Version, all_lives, component_of, hurts, life_of, lives, note_lives, package,
+    places, versions,
+};
+pub use deployments::{Deployment, customer, deploy, deployments, deployments_of};
+pub use devices::{Device, Located, devices, drop_devices, locate, note_devices};
+pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
-pub use licences::{Licence, licences};
-pub use part::{Part, parts};
-pub use upload::{Prepared, Uploaded, apply, prepare, upload};
-pub use used::{Use, where_used};
+pub use export::{Export, export};
+pub use graph::{Graph, Node, graph, why};
+pub use imports::{Imported, imported, note_import};
+pub use licences::{
+    Licence, LicenceAsked, LicenceUse, Ruling, Violation, ViolationPlace, licence_rules, licence_uses,
+    licences, rule_licences, violations,
+};
+pub use list::{
+    ComponentRow, DeploymentRow, ProductRow, component_list, component_schema, deployment_list,
+    deployment_schema, product_list, product_schema, release_list, release_schema,
+};
+pub use manage::{
+    Consequences, LineDetail, LineEdit, ProductDetail, ProductEdit, ReleaseEdit, Thing, archive,
+    consequences, delete, edit_line, edit_product, edit_release, line_of, product_of, release_edit,
+};
+pub use overview::{Branch, SOON, Support, Wanted, overview, support};
+pub use part::{Part, edges, parts};
+pub use received::{Packed, Received, pack, receive, received, sweep, waits};
+pub use remove::remove_release;
+pub use stakeholders::{INTERESTS, Stakeholder, drop_stakeholder, save_stakeholder, stakeholders, told};
+pub use suppliers::{Supplier, note_supplier, supplier, suppliers};
+pub use system::{SYSTEM_BYTES, System, has_system, set_system, system};
+pub use unusual::{Held, Unusual, drop_held, forget_held, held, held_bytes, hold_upload};
+pub use upload::{Prepared, Uploaded, apply, apply_again, prepare, prepare_with, upload};
+pub(crate) use upload::{identity, kind_named, options, place};
+pub(crate) use used::main_id;
+pub use used::{Answer, FoundPart, Holder, OWNERS, Owner, Totals, Use, answer, where_used};
 
 /// A product line with how much is in it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Line {
     /// Id.
     pub id: i64,
@@ -44,7 +97,7 @@ pub struct Line {
 }
 
 /// A product with its releases' numbers added up.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Product {
     /// Id.
     pub id: i64,
@@ -61,7 +114,8 @@ pub struct Product {
 }
 
 /// A release: what was shipped.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = StoredRelease)]
 pub struct Release {
     /// Id.
     pub id: i64,
@@ -118,24 +172,6 @@ fn release(row: &sea_orm::QueryResult) -> std::result::Result<Release, sea_orm::
         open: [number(12)?, number(13)?, number(14)?, number(15)?, number(16)?],
         exploited: number(17)?,
         units: number(18)?,
-    })
-}
-
-/// `AND column IN (…)` for the lines in which an actor holds a permission; the list is bound as `$n`.
-pub(crate) fn in_lines(
-    db: &impl ConnectionTrait,
-    actor: &Actor,
-    permission: Permission,
-    column: &str,
-    values: &mut Vec<Value>,
-) -> Result<String> {
-    actor.need(permission)?;
-    Ok(match actor.lines(permission) {
-        Lines::All => String::new(),
-        Lines::Some(lines) => {
-            values.push(sql::list(&lines));
-            format!(" AND {column} IN {}", sql::numbers(db, values.len()))
-        }
     })
 }
 
@@ -224,6 +260,34 @@ pub async fn release_named(
     found.into_iter().next().ok_or_else(|| Error::NotFound(format!("release {product} {version}")))
 }
 
+/// Releases of these ids that the actor may see, in no order.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn releases_by(db: &DatabaseConnection, actor: &Actor, ids: &[i64]) -> Result<Vec<Release>> {
+    let mut values = vec![actor.workspace.into(), sql::list(ids)];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!("{RELEASE} WHERE r.workspace = $1 AND r.id IN {}{scope}", sql::numbers(db, 2));
+    let rows = sql::raw(db, "reading releases", &select, values).await?;
+    sql::read(&rows, "reading releases", release)
+}
+
+/// A text for `LIKE … ESCAPE '!'` in which nothing stands for something else.
+pub(crate) fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut out, c| {
+        if matches!(c, '!' | '%' | '_') {
+            out.push('!');
+        }
+        out.push(c);
+        out
+    })
+}
+
+/// What holds a text in any case, for `LOWER(…) LIKE … ESCAPE '!'`.
+pub(crate) fn like(text: &str) -> String {
+    format!("%{}%", escaped(&text.trim().to_lowercase()))
+}
+
 fn named(what: &str, name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 200 || name.chars().any(char::is_control) {
@@ -238,17 +302,24 @@ fn named(what: &str, name: &str) -> Result<String> {
 /// # Errors
 /// Denied; the name does not do.
 pub async fn make_line(change: &mut Change<'_>, name: &str) -> Result<i64> {
-    change.actor.need_everywhere(Permission::InventoryWrite)?;
     let (what, name) = ("making a product line", named("line", name)?);
     let values = vec![change.actor.workspace.into(), name.clone().into()];
     let select = "SELECT id FROM line WHERE workspace = $1 AND name = $2";
     if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, values.clone()).await? {
+        // Whoever may see the line may name it; what they may put into it is asked where they do.
+        change.actor.need_in(Permission::InventoryRead, id)?;
         return Ok(id);
     }
-    let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) RETURNING id";
+    change.actor.need_everywhere(Permission::InventoryWrite)?;
+    // Who makes the same at the same time is waited for; then it is there.
+    let insert = "INSERT INTO line (workspace, name, created) VALUES ($1, $2, $3) \
+                  ON CONFLICT (workspace, name) DO NOTHING RETURNING id";
     let mut values = values;
     values.push(change.actor.now.clone().into());
-    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, insert, values.clone()).await? else {
+        values.pop();
+        return one(sql::row(&change.tx, what, select, values).await?);
+    };
     change.record("line.create", format!("line/{id}"), &name, &(), &());
     Ok(id)
 }
@@ -267,10 +338,16 @@ pub async fn make_product(change: &mut Change<'_>, line: i64, name: &str) -> Res
     }
     change.actor.need_in(Permission::InventoryWrite, line)?;
     let insert = "INSERT INTO product (workspace, name, line, created) SELECT $1, $2, id, $4 FROM line \
-                  WHERE id = $3 AND workspace = $1 RETURNING id";
+                  WHERE id = $3 AND workspace = $1 ON CONFLICT (workspace, name) DO NOTHING RETURNING id";
+    let again = values.clone();
     let mut values = values;
     values.extend([Value::from(line), change.actor.now.clone().into()]);
-    let id = one(sql::row(&change.tx, what, insert, values).await?)?;
+    let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, insert, values).await? else {
+        let made = sql::row::<(i64, i64)>(&change.tx, what, select, again).await?;
+        let (id, line) = made.ok_or_else(|| Error::NotFound("the product line".to_owned()))?;
+        change.actor.need_in(Permission::InventoryRead, line)?;
+        return Ok(id);
+    };
     change.record("product.create", format!("product/{id}"), &name, &(), &line);
     Ok(id)
 }
@@ -293,6 +370,12 @@ pub async fn make_release(change: &mut Change<'_>, product: i64, version: &str) 
         return Ok(id);
     }
     change.actor.need_in(Permission::InventoryWrite, line)?;
+    // Releases of one product are made one after another, so that one alone is the latest.
+    sql::run(&change.tx, what, "UPDATE product SET name = name WHERE id = $1", vec![product.into()]).await?;
+    let again = vec![product.into(), version.clone().into()];
+    if let Some((id,)) = sql::row::<(i64,)>(&change.tx, what, select, again).await? {
+        return Ok(id);
+    }
     sql::run(&change.tx, what, "UPDATE release SET latest = 0 WHERE product = $1", vec![product.into()])
         .await?;
     let insert = "INSERT INTO release (workspace, product, version, latest, created) VALUES ($1, $2, $3, 1, $4) \
@@ -308,12 +391,19 @@ pub async fn make_release(change: &mut Change<'_>, product: i64, version: &str) 
     Ok(id)
 }
 
+/// Holds a release until the change ends: whoever else writes its content waits.
+pub(crate) async fn hold(change: &Change<'_>, release: i64) -> Result<()> {
+    let update = "UPDATE release SET version = version WHERE id = $1";
+    sql::run(&change.tx, "holding a release", update, vec![release.into()]).await?;
+    Ok(())
+}
+
 fn one(row: Option<(i64,)>) -> Result<i64> {
     row.map(|r| r.0).ok_or_else(|| Error::NotFound("what it belongs to".to_owned()))
 }
 
 /// A component of a release as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Listed {
     /// Id.
     pub id: i64,

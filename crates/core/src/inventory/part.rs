@@ -2,6 +2,7 @@
 
 use sea_orm::DatabaseConnection;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::release_of;
 use crate::error::Result;
@@ -9,7 +10,7 @@ use crate::platform::access::Actor;
 use crate::platform::sql;
 
 /// A component of a release.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Part {
     /// Id.
     pub id: i64,
@@ -62,4 +63,14 @@ pub async fn parts(db: &DatabaseConnection, actor: &Actor, release: i64) -> Resu
         direct: direct != 0,
     };
     Ok(rows.into_iter().map(part).collect())
+}
+
+/// Which component of a release needs which: (the one that needs, the one that is needed), by id.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn edges(db: &DatabaseConnection, actor: &Actor, release: i64) -> Result<Vec<(i64, i64)>> {
+    release_of(db, actor, release).await?;
+    let select = "SELECT parent, child FROM edge WHERE release = $1 ORDER BY parent, child";
+    sql::rows(db, "reading who needs whom", select, vec![release.into()]).await
 }

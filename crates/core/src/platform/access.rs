@@ -4,11 +4,12 @@
 //! and asks it. Scope is the workspace, and within it all product lines or some.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 
 /// What a person is in a workspace or, for all but the first, in one product line of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Runs the installation: people, keys, settings. Sees no undisclosed case for it.
@@ -42,7 +43,7 @@ pub const ROLES: [Role; 8] = [
 ];
 
 /// What can be allowed. Each route declares one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permission {
     /// See products, releases, components, licences, deployments.

@@ -10,6 +10,19 @@ use crate::error::{Doing, Result};
 /// Values of one statement. SQLite takes 32,766, PostgreSQL 65,535; shorter statements are parsed sooner.
 const MOST: usize = 16_000;
 
+/// Changes many rows by a list: `head` is `UPDATE table SET column = v.column2`, `tail` a `WHERE table.id = v.column1`;
+/// the columns of `rows` are `v.column1`, `v.column2` …, which both backends call them. Returns how many rows were
+/// changed.
+pub(crate) async fn update<const N: usize>(
+    db: &impl ConnectionTrait,
+    what: &str,
+    head: &str,
+    tail: &str,
+    rows: Vec<[Value; N]>,
+) -> Result<u64> {
+    insert(db, what, &format!("{head} FROM ("), &format!(") AS v {tail}"), rows).await
+}
+
 /// Inserts `rows`: `head` is `INSERT INTO table (columns)`, `tail` an `ON CONFLICT` clause or nothing. Returns how
 /// many rows were inserted or changed.
 pub(crate) async fn insert<const N: usize>(

@@ -3,15 +3,19 @@
 //! The trail is a chain: each event's hash is SHA-256 over the previous hash and the event, so that an event changed,
 //! removed or put in later is found by [`verify`]. Events are only ever added.
 
+use std::time::Duration;
+
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, MutexGuard};
+use utoipa::ToSchema;
 
 use super::access::{Actor, Permission};
-use super::sql;
+use super::{jobs, sql};
 use crate::error::{Doing, Result};
 
 /// An open transaction of an actor.
@@ -20,7 +24,15 @@ pub struct Change<'a> {
     pub actor: &'a Actor,
     pub(crate) tx: DatabaseTransaction,
     events: Vec<Draft>,
+    rings: bool,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
+
+/// SQLite has one writer. Those of this process wait here, in the order in which they came and without holding a
+/// connection that a reader could use.
+static WRITER: Mutex<()> = Mutex::const_new(());
+/// How long they wait, before they are told that the database is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Draft {
     action: &'static str,
@@ -31,7 +43,7 @@ struct Draft {
 }
 
 /// One event of the trail.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Event {
     /// Place in the chain, from 1.
     pub seq: i64,
@@ -65,8 +77,16 @@ impl<'a> Change<'a> {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let tx = db.begin_with_options(options).await.doing("beginning a transaction")?;
-        Ok(Change { actor, tx, events: Vec::new() })
+        let what = "beginning a transaction";
+        let turn = match db.get_database_backend() {
+            DbBackend::Sqlite => {
+                let busy = |_| std::io::Error::from(std::io::ErrorKind::ResourceBusy);
+                Some(tokio::time::timeout(PATIENCE, WRITER.lock()).await.map_err(busy).doing(what)?)
+            }
+            _ => None,
+        };
+        let tx = db.begin_with_options(options).await.doing(what)?;
+        Ok(Change { actor, tx, events: Vec::new(), rings: false, _turn: turn })
     }
 
     /// Notes what is changed; `before` and `after` are the states that the reader of the trail needs.
@@ -97,7 +117,16 @@ impl<'a> Change<'a> {
         if !events.is_empty() {
             self.append(events).await?;
         }
-        self.tx.commit().await.doing("committing a change")
+        self.tx.commit().await.doing("committing a change")?;
+        if self.rings {
+            jobs::ring();
+        }
+        Ok(())
+    }
+
+    /// Workers and pages hear of it once this is committed: jobs changed.
+    pub(crate) fn ring(&mut self) {
+        self.rings = true;
     }
 
     async fn append(&self, events: Vec<Draft>) -> Result<()> {
@@ -160,14 +189,15 @@ fn link(previous: &str, workspace: i64, e: &Event) -> String {
     h.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-type Row = (i64, String, i64, String, String, String, String, String, String, String, String);
+pub(super) type Row = (i64, String, i64, String, String, String, String, String, String, String, String);
 
-fn event(row: Row) -> (i64, Event) {
+pub(super) fn event(row: Row) -> (i64, Event) {
     let (seq, at, workspace, actor, address, action, subject, name, before, after, hash) = row;
     (workspace, Event { seq, at, actor, address, action, subject, name, before, after, hash })
 }
 
-const COLUMNS: &str = "seq, at, workspace, actor, address, action, subject, name, before, after, hash";
+pub(super) const COLUMNS: &str =
+    "seq, at, workspace, actor, address, action, subject, name, before, after, hash";
 
 /// Events of the actor's workspace, newest first, before `below` (a sequence number), whose actor, action, subject
 /// or name holds `text`.
@@ -194,7 +224,7 @@ pub async fn events(
 }
 
 /// What [`verify`] found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Verified {
     /// Events looked at.
     pub events: i64,

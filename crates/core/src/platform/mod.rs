@@ -3,10 +3,22 @@
 pub mod access;
 pub(crate) mod bulk;
 pub mod change;
+pub mod clock;
 pub mod db;
+pub mod idempotency;
+pub(crate) mod instant;
+pub mod jobs;
 mod migrations;
 pub mod people;
+pub mod query;
 pub mod secret;
+pub mod settings;
 pub(crate) mod sql;
+pub mod sweep;
 #[cfg(test)]
 pub(crate) mod testing;
+pub(crate) mod ticket;
+pub mod trail;
+pub mod vault;
+pub mod views;
+pub mod workspaces;

@@ -72,6 +72,36 @@ pub(crate) fn numbers(db: &impl ConnectionTrait, n: usize) -> String {
     }
 }
 
+/// What ends a subquery that picks rows to be changed, so that several pickers each get rows of their own. SQLite has
+/// one writer and needs nothing.
+pub(crate) fn skip_locked(db: &impl ConnectionTrait, table: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!(" FOR UPDATE OF {table} SKIP LOCKED"),
+        _ => String::new(),
+    }
+}
+
+/// A subquery giving the pairs of numbers, as columns `a` and `b`, of the JSON list bound as `$n`.
+pub(crate) fn pairs(db: &impl ConnectionTrait, n: usize) -> String {
+    match db.get_database_backend() {
+        DbBackend::Postgres => format!(
+            "(SELECT (value->>0)::bigint AS a, (value->>1)::bigint AS b FROM jsonb_array_elements(${n}::jsonb))"
+        ),
+        _ => format!(
+            "(SELECT json_extract(value, '$[0]') AS a, json_extract(value, '$[1]') AS b FROM json_each(${n}))"
+        ),
+    }
+}
+
+/// Ends a question whose rows nobody else shall write until the transaction ends. On SQLite a change has the only
+/// write lock from its beginning.
+pub(crate) fn for_update(db: &impl ConnectionTrait) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => " FOR UPDATE",
+        _ => "",
+    }
+}
+
 /// A list to bind for [`texts`] or [`numbers`].
 pub(crate) fn list<T: serde::Serialize>(items: &[T]) -> Value {
     // Texts and numbers always have a JSON form. PostgreSQL has no NUL in texts.

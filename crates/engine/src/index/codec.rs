@@ -47,6 +47,11 @@ impl<'a> Reader<'a> {
         IndexError::Damaged(self.at)
     }
 
+    /// What is not read yet.
+    pub(crate) fn left(&self) -> &'a [u8] {
+        self.rest
+    }
+
     #[inline]
     pub(crate) fn byte(&mut self) -> Result<u8, IndexError> {
         let (first, rest) = self.rest.split_first().ok_or_else(|| self.damaged())?;
@@ -65,6 +70,13 @@ impl<'a> Reader<'a> {
             }
         }
         Err(self.damaged())
+    }
+
+    /// A number of eight bytes.
+    pub(crate) fn fixed(&mut self) -> Result<u64, IndexError> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or_else(|| self.damaged())?;
+        self.rest = rest;
+        Ok(u64::from_le_bytes(*head))
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use super::{Bytes, IndexError};
 
 const MAGIC: &[u8; 8] = b"TOCSINIX";
 /// Raised whenever the meaning of a byte changes: an older file is then built again.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER: usize = 64;
 const PAGE: usize = 4096;
 

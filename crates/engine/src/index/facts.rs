@@ -95,6 +95,25 @@ impl Facts {
         self.0.verify()
     }
 
+    /// Every id, in order, with its facts as bytes.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = Result<(&str, &[u8]), IndexError>> {
+        let (start, end) = self.0.section(1);
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            if at >= end - start {
+                return None;
+            }
+            let entry = super::block(&self.0, 1, at).and_then(|mut r| {
+                at += 4 + r.left().len() as u64;
+                Ok((r.str()?, r.left()))
+            });
+            if entry.is_err() {
+                at = end;
+            }
+            Some(entry)
+        })
+    }
+
     /// Facts of one id.
     pub(crate) fn get(&self, id: &str) -> Result<Option<Exploitation>, IndexError> {
         let upper = id.to_ascii_uppercase();

@@ -51,6 +51,13 @@ pub(crate) fn other_purl(purl: &Purl) -> Vec<u8> {
     key
 }
 
+/// Vulnerabilities whose records name this id as the flaw they are about (`upstream`).
+pub(crate) fn upstream(id: &str) -> Vec<u8> {
+    let mut key = vec![6];
+    key.extend_from_slice(id.to_ascii_uppercase().as_bytes());
+    key
+}
+
 /// The text of a CPE attribute without wildcards, else nothing.
 pub(crate) fn plain(value: &CpeValue) -> Option<&str> {
     use tocsin_model::cpe::{WILD_MANY, WILD_ONE};

@@ -3,6 +3,7 @@
 //! Bytes come from outside (mapped by `core`); every block carries a checksum that is looked at when the block
 //! is read, so opening costs nothing and a damaged block is an error, never a wrong verdict.
 
+mod changed;
 pub(crate) mod codec;
 mod container;
 mod facts;
@@ -12,6 +13,9 @@ mod segment;
 
 use tocsin_model::record::Record;
 
+pub(crate) use container::hash;
+
+pub use changed::Changed;
 pub use facts::{Exploitation, FactsBuilder, Kev};
 pub use segment::{Encoded, SegmentBuilder, encode};
 
@@ -127,6 +131,18 @@ impl Index {
             }
         }
         Ok(None)
+    }
+
+    /// Vulnerabilities whose records name one of `ids` as the flaw they are about.
+    pub(crate) fn linking(&self, ids: &[String]) -> Result<Vec<Ref>, IndexError> {
+        let mut found = Vec::new();
+        for id in ids {
+            self.rules(&key::upstream(id), &mut |r, _| {
+                found.push(r);
+                Ok(())
+            })?;
+        }
+        Ok(found)
     }
 
     /// Main id and upstream ids.

@@ -6,7 +6,7 @@ use tocsin_model::record::{Configuration, CpeMatch, Node, Record, RecordKind, Re
 
 use super::codec::{Reader, put_bytes, put_number, put_strings};
 use super::rule::{self, Stored};
-use super::{Bytes, Group, IndexError, block, container};
+use super::{Bytes, Group, IndexError, block, container, key};
 
 const KIND: u32 = 1;
 
@@ -72,13 +72,23 @@ pub fn encode(group: &Group) -> Encoded {
     }
     let mut ids = vec![group.id.clone()];
     ids.extend(group.aliases.iter().filter(|a| **a != group.id).cloned());
-    Encoded { block: vulnerability_block(group, &records, &configs), ids, rules }
+    let upstream = upstream(group, &records);
+    let mut keys: Vec<u64> = rules.iter().map(|(key, _)| container::hash(key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let body = vulnerability_block(group, &records, &configs, &upstream, &keys);
+    let mut print = container::hash(&body);
+    for (key, rule) in &rules {
+        print = print.rotate_left(5) ^ container::hash(key) ^ container::hash(rule).rotate_left(32);
+    }
+    let mut block = print.to_le_bytes().to_vec();
+    block.extend_from_slice(&body);
+    rules.extend(upstream.iter().map(|id| (key::upstream(id), Vec::new())));
+    Encoded { block, ids, rules }
 }
 
-fn vulnerability_block(group: &Group, records: &[&Record], configs: &[&Configuration]) -> Vec<u8> {
-    let mut b = Vec::new();
-    put_bytes(&mut b, &group.id);
-    put_strings(&mut b, &group.aliases);
+/// Ids of the flaws that standing records say they are about.
+fn upstream(group: &Group, records: &[&Record]) -> Vec<String> {
     let mut upstream: Vec<String> = records
         .iter()
         .filter(|r| r.state == RecordState::Published || r.state == RecordState::Disputed)
@@ -87,7 +97,21 @@ fn vulnerability_block(group: &Group, records: &[&Record], configs: &[&Configura
         .collect();
     upstream.sort();
     upstream.dedup();
-    put_strings(&mut b, &upstream);
+    upstream
+}
+
+/// What a block holds behind the fingerprint at its head, which is over this and the rules.
+fn vulnerability_block(
+    group: &Group,
+    records: &[&Record],
+    configs: &[&Configuration],
+    upstream: &[String],
+    keys: &[u64],
+) -> Vec<u8> {
+    let mut b = Vec::new();
+    put_bytes(&mut b, &group.id);
+    put_strings(&mut b, &group.aliases);
+    put_strings(&mut b, upstream);
     put_bytes(&mut b, title(records));
     put_scores(&mut b, records);
     let mut cwes: Vec<String> = records.iter().flat_map(|r| r.cwes.clone()).collect();
@@ -104,6 +128,7 @@ fn vulnerability_block(group: &Group, records: &[&Record], configs: &[&Configura
     for c in configs {
         put_config(&mut b, c);
     }
+    put_bytes(&mut b, keys.iter().flat_map(|k| k.to_le_bytes()).collect::<Vec<u8>>());
     b
 }
 
@@ -335,6 +360,8 @@ pub(crate) struct Block {
     pub kind: u8,
     pub records: Vec<String>,
     pub configs: Vec<Configuration>,
+    /// Hashes of the keys under which its rules stand.
+    pub keys: Vec<u64>,
 }
 
 /// An opened segment.
@@ -402,11 +429,18 @@ impl Segment {
         Ok(ids)
     }
 
+    /// A block behind its fingerprint.
     fn reader(&self, number: u32) -> Result<Reader<'_>, IndexError> {
+        Ok(self.printed(number)?.1)
+    }
+
+    /// The fingerprint of a vulnerability and its rules, and its block: equal ones decide alike.
+    pub(crate) fn printed(&self, number: u32) -> Result<(u64, Reader<'_>), IndexError> {
         if u64::from(number) >= self.groups {
             return Err(IndexError::Damaged(self.file.section(3).0));
         }
-        block(&self.file, 3, number_at(&self.file, u64::from(number) + 1)?)
+        let mut r = block(&self.file, 3, number_at(&self.file, u64::from(number) + 1)?)?;
+        Ok((r.fixed()?, r))
     }
 
     /// Main id and upstream ids of a vulnerability.
@@ -433,7 +467,8 @@ impl Segment {
         let records = r.strings()?;
         let configs = (0..r.number()?).map(|_| read_config(&mut r)).collect::<Result<_, _>>()?;
         let score = scored.then(|| f32::from_bits(bits));
-        Ok(Block { id, aliases, title, cvss, severity, score, cwes, state, kind, records, configs })
+        let keys = r.bytes()?.as_chunks().0.iter().map(|k| u64::from_le_bytes(*k)).collect();
+        Ok(Block { id, aliases, title, cvss, severity, score, cwes, state, kind, records, configs, keys })
     }
 }
 

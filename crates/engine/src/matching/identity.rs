@@ -63,6 +63,9 @@ pub(crate) struct Identified {
     pub qualifiers: Vec<(String, String)>,
 }
 
+/// A distribution and its release (`12`, `9`, `v3.19`).
+pub type Distribution = (Ecosystem, String);
+
 /// The source package of a distribution's purl: (name, version) from `upstream=NAME[@VERSION]` or
 /// `sourcerpm=NAME-VERSION-RELEASE.src.rpm`.
 fn source_package(purl: &Purl) -> Option<(String, Option<String>)> {

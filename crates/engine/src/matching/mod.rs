@@ -8,27 +8,32 @@ mod context;
 mod decide;
 mod identity;
 mod names;
+mod part;
 mod vex;
 mod weigh;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use tocsin_model::bom::{Bom, Component};
 use tocsin_model::cpe::{Cpe, CpeValue};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
-use tocsin_model::ecosystem::Ecosystem;
 use tocsin_model::finding::{Confidence, Evidence, Verdict};
 use tocsin_model::record::Source;
 use tocsin_model::version::Scheme;
 use tocsin_model::vex::VexStatement;
+
+pub use vex::{Link, Subject, version_fits};
 
 use crate::index::rule::Rule;
 use crate::index::{Index, IndexError, Ref, Vulnerability};
 use context::{Context, Truth};
 use decide::{VersionKeys, Word};
 use weigh::Opinion;
+
+pub use identity::Distribution;
+pub use part::{About, Alone, alone, distribution, keys, scan_part, upstream_of};
 
 /// How to match.
 #[derive(Debug, Clone)]
@@ -75,6 +80,8 @@ struct Candidate {
     component: usize,
     vulnerability: Ref,
     opinions: Vec<Opinion>,
+    /// A source calls it affected only together with others of the release.
+    leans: bool,
 }
 
 /// Matches every component of `bom`; `vex` statements are applied in order, the last word wins.
@@ -82,14 +89,27 @@ struct Candidate {
 /// # Errors
 /// A block of the index is damaged.
 pub fn scan(index: &Index, bom: &Bom, vex: &[VexStatement], options: &Options) -> Result<Report, IndexError> {
-    let matcher =
-        Matcher { index, document: identity::document_release(bom), context: Context::new(bom), options };
-    let found: Vec<(Vec<Candidate>, Option<Diagnostic>)> = bom
-        .components
+    let all: Vec<usize> = (0..bom.components.len()).collect();
+    scan_some(index, bom, vex, options, &all, None)
+}
+
+fn scan_some(
+    index: &Index,
+    bom: &Bom,
+    vex: &[VexStatement],
+    options: &Options,
+    subjects: &[usize],
+    about: Option<&About>,
+) -> Result<Report, IndexError> {
+    let document = identity::document_release(bom);
+    let matcher = Matcher { index, document, context: Some(Context::new(bom)), options, about };
+    let found: Vec<(Vec<Candidate>, Option<Diagnostic>)> = subjects
         .par_iter()
-        .enumerate()
         .with_min_len(64)
+        .filter_map(|n| Some((*n, bom.components.get(*n)?)))
         .map(|(n, c)| matcher.candidates(n, c))
+        // most components have nothing to tell, and an empty answer for each would cost as much as all findings
+        .filter(|told| !matches!(told, Ok((list, None)) if list.is_empty()))
         .collect::<Result<_, IndexError>>()?;
     let mut report = Report::default();
     let mut candidates = Vec::new();
@@ -101,7 +121,8 @@ pub fn scan(index: &Index, bom: &Bom, vex: &[VexStatement], options: &Options) -
     let statements = vex::Statements::new(bom, vex);
     let findings: Vec<Finding> = candidates
         .into_par_iter()
-        .filter_map(|c| weighed(c, &described, &statements, bom, options))
+        .filter_map(|c| weighed(c, &described, Some(&statements), bom, options))
+        .filter(|f| about.is_none_or(|a| a.is_about(&f.vulnerability.id)))
         .collect();
     let (informational, findings) =
         findings.into_iter().partition(|f| f.vulnerability.kind == "informational");
@@ -118,8 +139,8 @@ pub fn scan(index: &Index, bom: &Bom, vex: &[VexStatement], options: &Options) -
 /// # Errors
 /// A block of the index is damaged.
 pub fn count(index: &Index, bom: &Bom, options: &Options) -> Result<usize, IndexError> {
-    let matcher =
-        Matcher { index, document: identity::document_release(bom), context: Context::new(bom), options };
+    let document = identity::document_release(bom);
+    let matcher = Matcher { index, document, context: Some(Context::new(bom)), options, about: None };
     bom.components
         .par_iter()
         .enumerate()
@@ -148,9 +169,12 @@ impl Heard<'_> {
 
 struct Matcher<'a> {
     index: &'a Index,
-    document: Option<(Ecosystem, String)>,
-    context: Context<'a>,
+    document: Option<Distribution>,
+    /// The release, where others are asked.
+    context: Option<Context<'a>>,
     options: &'a Options,
+    /// Rules of these vulnerabilities alone.
+    about: Option<&'a About>,
 }
 
 impl Matcher<'_> {
@@ -170,6 +194,9 @@ impl Matcher<'_> {
         for name in who.names.iter().filter(|n| n.confidence >= self.options.min_confidence) {
             let keys = VersionKeys::new(name.version.as_deref());
             self.index.rules(&name.key, &mut |r, bytes| {
+                if self.about.is_some_and(|a| !a.is_asked(r)) {
+                    return Ok(());
+                }
                 let rule = Rule::read(bytes)?;
                 if let Some(mut word) = decide::apply(&rule, name, &keys, &who)? {
                     self.ask_platforms(r, &mut word, name)?;
@@ -185,10 +212,12 @@ impl Matcher<'_> {
         for group in heard.chunk_by(|a, b| a.vulnerability == b.vulnerability) {
             if self.options.explain || group.iter().any(Heard::hurts) {
                 let opinions = group.iter().map(|h| self.opinion(h, c)).collect::<Result<_, _>>()?;
+                let leans = group.iter().any(|h| h.hurts() && h.word.config.is_some());
                 list.extend(group.first().map(|h| Candidate {
                     component: n,
                     vulnerability: h.vulnerability,
                     opinions,
+                    leans,
                 }));
             }
         }
@@ -203,10 +232,14 @@ impl Matcher<'_> {
         name: &identity::Identity,
     ) -> Result<(), IndexError> {
         let affected = matches!(word.verdict, Verdict::Affected | Verdict::Conditional);
-        let (true, Some(number), Some(cpe)) = (affected, word.config, &name.cpe) else { return Ok(()) };
+        let (true, Some(number), Some(cpe), Some(context)) =
+            (affected, word.config, &name.cpe, &self.context)
+        else {
+            return Ok(());
+        };
         let block = self.index.block(r)?;
         let Some(config) = block.configs.get(number) else { return Ok(()) };
-        let (truth, unknown) = self.context.decide(config, cpe, name.version.as_deref());
+        let (truth, unknown) = context.decide(config, cpe, name.version.as_deref());
         match truth {
             Truth::Yes => {}
             Truth::No => {
@@ -247,25 +280,27 @@ impl Matcher<'_> {
         })
     }
 
-    /// A distributor's record that names the flaw it is about (`upstream`) speaks on that flaw, where it is known.
+    /// A distributor's record that names the flaw it is about (`upstream`) speaks on that flaw, where it is known. What
+    /// it names is meant, not what that names in its turn: the answer does not depend on the order of vulnerabilities.
     fn fold_upstream(&self, heard: &mut Vec<Heard<'_>>) -> Result<(), IndexError> {
-        let mut refs: Vec<Ref> = heard
-            .iter()
-            .filter(|h| matches!(h.rule.source, Source::Distribution | Source::Csaf))
-            .map(|h| h.vulnerability)
-            .collect();
-        refs.sort_unstable();
-        refs.dedup();
-        for r in refs {
-            let mut moved = Vec::new();
-            for id in self.index.links(r)?.1 {
-                let Some(target) = self.index.by_id(&id)?.filter(|t| *t != r) else { continue };
-                let of_r = heard.iter().filter(|h| h.vulnerability == r);
-                moved.extend(of_r.map(|h| Heard { vulnerability: target, ..h.clone() }));
+        let mut targets: BTreeMap<Ref, Vec<Ref>> = BTreeMap::new();
+        for h in heard.iter().filter(|h| matches!(h.rule.source, Source::Distribution | Source::Csaf)) {
+            if targets.contains_key(&h.vulnerability) {
+                continue;
             }
-            if !moved.is_empty() {
-                heard.retain(|h| h.vulnerability != r);
-                heard.extend(moved);
+            let mut of_it = Vec::new();
+            for id in self.index.links(h.vulnerability)?.1 {
+                of_it.extend(self.index.by_id(&id)?.filter(|t| *t != h.vulnerability && !of_it.contains(t)));
+            }
+            targets.insert(h.vulnerability, of_it);
+        }
+        if targets.values().all(Vec::is_empty) {
+            return Ok(());
+        }
+        for h in std::mem::take(heard) {
+            match targets.get(&h.vulnerability).filter(|t| !t.is_empty()) {
+                Some(of_it) => heard.extend(of_it.iter().map(|t| Heard { vulnerability: *t, ..h.clone() })),
+                None => heard.push(h),
             }
         }
         Ok(())
@@ -319,7 +354,7 @@ fn describe(index: &Index, candidates: &[Candidate]) -> Result<Described, IndexE
 fn weighed(
     c: Candidate,
     described: &Described,
-    statements: &vex::Statements<'_>,
+    statements: Option<&vex::Statements<'_>>,
     bom: &Bom,
     options: &Options,
 ) -> Option<Finding> {
@@ -348,7 +383,7 @@ fn weighed(
     }
     let mut decided = justification.is_some();
     let mut word = None;
-    if let Some(s) = statements.find(vulnerability, c.component)
+    if let Some(s) = statements.and_then(|s| s.find(vulnerability, c.component))
         && let Some(verdict) = vex::verdict(s.status)
     {
         // a statement that the flaw does not apply needs a flaw that was found

@@ -335,6 +335,9 @@ fn vex_holds_for_what_it_names_alone() {
         timestamp: None,
         author: None,
         document: None,
+        path: String::new(),
+        wrong_match: false,
+        response: None,
     };
     let b = bom(vec![by_purl("pkg:npm/a@1.0.0"), by_purl("pkg:npm/a@1.5.0")]);
     let options = Options { min_confidence: Confidence::Declared, explain: false };

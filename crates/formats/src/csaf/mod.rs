@@ -122,42 +122,89 @@ pub fn vex(bytes: &[u8]) -> Result<Vec<VexStatement>, Diagnostic> {
     let head = doc.get("document").unwrap_or(&Value::Null);
     let tracking = head.get("tracking").unwrap_or(&Value::Null);
     let mut out = Vec::new();
-    for v in items(&doc, "vulnerabilities") {
+    for (i, v) in items(&doc, "vulnerabilities").enumerate() {
         let ids = ids(v);
         let Some(id) = ids.first() else { continue };
         let flags = flags(v, &tree);
+        let (impacts, actions) = (impacts(v, &tree), actions(v, &tree));
         for (list, _, status) in STATUS {
-            // One statement per justification, as each belongs to its own products.
-            let mut groups: Vec<(Option<&String>, Vec<VexProduct>)> = Vec::new();
+            // One statement per justification, impact and action, as each belongs to its own products.
+            let mut groups: Vec<(Said<'_>, Vec<VexProduct>)> = Vec::new();
             for pid in
                 v.get("product_status").into_iter().flat_map(|s| items(s, list)).filter_map(Value::as_str)
             {
                 let Some(p) = tree.products.get(pid) else { continue };
                 let product = vex_product(p, &tree.products);
-                let flag = flags.get(pid);
-                match groups.iter_mut().find(|(f, _)| *f == flag) {
+                let of = |map: &'_ HashMap<String, String>| map.get(pid).or_else(|| map.get("")).cloned();
+                let action = actions.get(pid).or_else(|| actions.get(""));
+                let said = match status {
+                    VexStatus::NotAffected => (flags.get(pid), of(&impacts), None),
+                    VexStatus::Affected => (None, action.map(|a| a.1.clone()), action.and_then(|a| a.0)),
+                    _ => (None, None, None),
+                };
+                match groups.iter_mut().find(|(s, _)| *s == said) {
                     Some((_, list)) => list.push(product),
-                    None => groups.push((flag, vec![product])),
+                    None => groups.push((said, vec![product])),
                 }
             }
-            for (flag, products) in groups {
+            for ((flag, statement, response), products) in groups {
                 out.push(VexStatement {
                     vulnerability: id.clone(),
                     aliases: ids.get(1..).unwrap_or_default().to_vec(),
                     products,
                     status: *status,
                     justification: flag.cloned(),
-                    statement: items(v, "threats")
-                        .find(|t| text(t, "category").as_deref() == Some("impact"))
-                        .and_then(|t| text(t, "details")),
+                    statement,
                     timestamp: text(tracking, "current_release_date"),
                     author: head.get("publisher").and_then(|p| text(p, "name")),
                     document: text(tracking, "id"),
+                    path: format!("vulnerabilities[{i}].product_status.{list}"),
+                    wrong_match: false,
+                    response: response.map(str::to_owned),
                 });
             }
         }
     }
     Ok(out)
+}
+
+/// Justification, words and response of a statement.
+type Said<'a> = (Option<&'a String>, Option<String>, Response);
+/// A word of CycloneDX's `analysis.response`.
+type Response = Option<&'static str>;
+
+/// Impact statements by product id; by the empty id where one names no product and so is for all.
+fn impacts(v: &Value, tree: &Tree) -> HashMap<String, String> {
+    let mut out = HashMap::new();
+    for threat in items(v, "threats").filter(|t| text(t, "category").as_deref() == Some("impact")) {
+        let Some(details) = text(threat, "details") else { continue };
+        let named: Vec<&str> = tree.named(threat).collect();
+        for id in if named.is_empty() { vec![""] } else { named } {
+            out.entry(id.to_owned()).or_insert_with(|| details.clone());
+        }
+    }
+    out
+}
+
+/// Remediations as responses of CycloneDX, with their details, by product id as [`impacts`].
+fn actions(v: &Value, tree: &Tree) -> HashMap<String, (Response, String)> {
+    let mut out = HashMap::new();
+    for r in items(v, "remediations") {
+        let response = match text(r, "category").as_deref() {
+            Some("vendor_fix" | "fix_planned") => Some("update"),
+            Some("workaround" | "mitigation" | "optional_patch") => Some("workaround_available"),
+            Some("no_fix_planned") => Some("will_not_fix"),
+            // there is none so far, which is no decision
+            Some("none_available") => None,
+            _ => continue,
+        };
+        let details = text(r, "details").unwrap_or_default();
+        let named: Vec<&str> = tree.named(r).collect();
+        for id in if named.is_empty() { vec![""] } else { named } {
+            out.entry(id.to_owned()).or_insert_with(|| (response, details.clone()));
+        }
+    }
+    out
 }
 
 /// The tracking id of a document.

@@ -1,8 +1,6 @@
 //! Collects the elements of a document, in whatever order they come, into a [`Bom`].
 
-use std::collections::HashMap;
-
-use tocsin_model::bom::{Bom, BomFormat};
+use tocsin_model::bom::{Bom, BomFormat, Component};
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
 use super::node::Node;
@@ -164,16 +162,16 @@ impl<'a> Builder<'a> {
             let message = "the document does not say \"bomFormat\": \"CycloneDX\"";
             self.bom.diagnostics.push(Diagnostic::new("value-ignored", "bomFormat", message));
         }
-        let index = references(&mut self.bom);
+        let index = References::new(&mut self.bom);
         for (path, from, targets) in std::mem::take(&mut self.edges) {
-            let Some(&dependent) = index.get(&from) else {
+            let Some(dependent) = index.get(&self.bom.components, &from) else {
                 // Services are not read, and may well be named; with nothing to depend on nothing is lost.
                 self.unknown(&format!("{path}.ref"), &from);
                 continue;
             };
             for to in targets {
-                match index.get(&to) {
-                    Some(&dependency) => self.bom.dependencies.push((dependent, dependency)),
+                match index.get(&self.bom.components, &to) {
+                    Some(dependency) => self.bom.dependencies.push((dependent, dependency)),
                     None => self.unknown(&format!("{path}.dependsOn"), &to),
                 }
             }
@@ -188,19 +186,39 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Index of the components by their reference; the first one where two share it.
-fn references(bom: &mut Bom) -> HashMap<String, usize> {
-    let mut index = HashMap::with_capacity(bom.components.len());
-    for (i, component) in bom.components.iter().enumerate() {
-        if let Some(&first) = index.get(&component.reference) {
-            let first: &tocsin_model::bom::Component = &bom.components[first];
-            let message =
-                format!("{:?} is the reference of {} too", excerpt(&component.reference), first.path);
-            let path = format!("{}.bom-ref", component.path);
-            bom.diagnostics.push(Diagnostic::new("ref-duplicate", path, message));
-        } else {
-            index.insert(component.reference.clone(), i);
+/// The components in the order of their references: what a million of them costs in a hash table of texts is more than
+/// all else that reading needs.
+pub(super) struct References(Vec<usize>);
+
+impl References {
+    /// Sorts the components; those whose reference another had before are told of.
+    fn new(bom: &mut Bom) -> References {
+        let of = |n: usize| bom.components.get(n).map_or("", |c| c.reference.as_str());
+        let mut order: Vec<usize> = (0..bom.components.len()).collect();
+        order.sort_by(|a, b| of(*a).cmp(of(*b)));
+        let mut again: Vec<(usize, usize)> = Vec::new();
+        for group in order.chunk_by(|a, b| of(*a) == of(*b)) {
+            if let [first, rest @ ..] = group {
+                again.extend(rest.iter().map(|n| (*n, *first)));
+            }
         }
+        order.dedup_by(|b, a| of(*b) == of(*a));
+        again.sort_unstable();
+        for (n, first) in again {
+            if let (Some(component), Some(first)) = (bom.components.get(n), bom.components.get(first)) {
+                let message =
+                    format!("{:?} is the reference of {} too", excerpt(&component.reference), first.path);
+                let path = format!("{}.bom-ref", component.path);
+                bom.diagnostics.push(Diagnostic::new("ref-duplicate", path, message));
+            }
+        }
+        References(order)
     }
-    index
+
+    /// The first component of this reference.
+    pub(super) fn get(&self, components: &[Component], reference: &str) -> Option<usize> {
+        let of = |n: usize| components.get(n).map_or("", |c| c.reference.as_str());
+        let at = self.0.binary_search_by(|n| of(*n).cmp(reference)).ok()?;
+        self.0.get(at).copied()
+    }
 }

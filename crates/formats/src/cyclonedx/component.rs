@@ -29,7 +29,8 @@ pub(super) const KINDS: &[(&str, ComponentKind)] = &[
 /// Adds a component and, after it, those nested in it. The depth was bounded when the tree was read.
 pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str, parent: Option<usize>) -> usize {
     let mut reader = Reader { said: &mut bom.diagnostics, path };
-    let component = reader.component(node, parent);
+    let mut component = reader.component(node, parent);
+    component.shrink_to_fit();
     let index = bom.components.len();
     bom.components.push(component);
     for (i, nested) in node.items("components").iter().enumerate() {

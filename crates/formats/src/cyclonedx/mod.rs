@@ -1,4 +1,5 @@
-//! CycloneDX 1.0 to 1.7 (ECMA-424), JSON, XML and Protocol Buffers, read into [`Bom`], and written as VDR.
+//! CycloneDX 1.0 to 1.7 (ECMA-424), JSON, XML and Protocol Buffers, read into [`Bom`]; 1.6 JSON and
+//! XML written, also with vulnerabilities.
 //!
 //! A document is streamed: one component, dependency or vulnerability at a time is held as a small tree
 //! ([`node::Node`]) of strings borrowed from the input, turned into the model and dropped, so that memory is the
@@ -7,6 +8,7 @@
 
 mod build;
 mod component;
+pub mod convert;
 mod json;
 mod node;
 mod protobuf;
@@ -16,11 +18,14 @@ mod strict;
 mod tests;
 pub mod vdr;
 mod vex;
+mod write;
 mod xml;
+mod xml_out;
 mod xsd;
 
 use tocsin_model::bom::Bom;
 use tocsin_model::diagnostic::{Diagnostic, Level};
+pub use write::{to_json, to_xml};
 
 use crate::input::{ReadOptions, text_of};
 

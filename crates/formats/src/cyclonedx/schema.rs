@@ -1,8 +1,9 @@
 //! Strict mode for JSON: the schemas of the specification, and what they ask for in words alone.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use jsonschema::Registry;
+use jsonschema::{Registry, Validator};
 use serde_json::Value;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 
@@ -33,11 +34,11 @@ const MOST: usize = 1000;
 pub(super) fn violations(text: &str) -> Result<Vec<Diagnostic>, serde_json::Error> {
     let document: Value = serde_json::from_str(text)?;
     let version = document.get("specVersion").and_then(Value::as_str).unwrap_or_default();
-    let Some((_, schema)) = SCHEMAS.iter().find(|(v, _)| *v == version) else {
+    let Some(n) = SCHEMAS.iter().position(|(v, _)| *v == version) else {
         let message = format!("{:?} is no version published with a JSON encoding", excerpt(version));
         return Ok(vec![Diagnostic::new("schema-violation", "specVersion", message)]);
     };
-    let mut said = match against(schema, &document) {
+    let mut said = match against(n, &document) {
         Ok(said) => said,
         // The schemas are part of the program; a test builds each.
         Err(e) => vec![Diagnostic::new("schema-violation", "", format!("the schema cannot be used: {e}"))],
@@ -46,7 +47,11 @@ pub(super) fn violations(text: &str) -> Result<Vec<Diagnostic>, serde_json::Erro
     Ok(said)
 }
 
-fn against(schema: &str, document: &Value) -> Result<Vec<Diagnostic>, String> {
+/// The validator of each schema, built when it is first asked for: building one costs more than most documents.
+static BUILT: [OnceLock<Result<Validator, String>>; SCHEMAS.len()] =
+    [const { OnceLock::new() }; SCHEMAS.len()];
+
+fn build(schema: &str) -> Result<Validator, String> {
     let parsed = |text: &str| serde_json::from_str::<Value>(text).map_err(|e| e.to_string());
     let mut registry = Registry::new();
     for (name, text) in REFERRED {
@@ -54,12 +59,18 @@ fn against(schema: &str, document: &Value) -> Result<Vec<Diagnostic>, String> {
         registry = registry.add(address, parsed(text)?).map_err(|e| e.to_string())?;
     }
     let registry = registry.prepare().map_err(|e| e.to_string())?;
-    let validator = jsonschema::options()
+    jsonschema::options()
         .with_registry(&registry)
         .with_format("spdx-license-id", super::strict::is_license)
         .should_validate_formats(true)
         .build(&parsed(schema)?)
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| e.to_string())
+}
+
+/// What the schema of this number in [`SCHEMAS`] has against a document.
+fn against(n: usize, document: &Value) -> Result<Vec<Diagnostic>, &'static str> {
+    let (Some(built), Some((_, schema))) = (BUILT.get(n), SCHEMAS.get(n)) else { return Ok(Vec::new()) };
+    let validator = built.get_or_init(|| build(schema)).as_ref().map_err(String::as_str)?;
     let errors = validator.iter_errors(document).take(MOST);
     Ok(errors
         .map(|e| {

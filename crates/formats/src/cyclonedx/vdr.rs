@@ -7,6 +7,7 @@ use tocsin_model::bom::{Bom, Component, License};
 use tocsin_model::diagnostic::Diagnostic;
 
 use super::component::KINDS;
+use super::write::document;
 
 /// One vulnerability of a report (CycloneDX 1.6 `vulnerability`).
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -64,6 +65,8 @@ pub struct VdrAnalysis {
     pub state: Option<String>,
     /// Justification in the words of CycloneDX, or of CISA's VEX, which are translated.
     pub justification: Option<String>,
+    /// What will be done, in the words of CycloneDX.
+    pub responses: Vec<String>,
     /// Explanation.
     pub detail: Option<String>,
 }
@@ -89,7 +92,7 @@ pub fn enrich(input: &[u8], bom: &Bom, vulns: &[VdrVulnerability]) -> Result<Vec
     let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
     let mut document = match serde_json::from_slice(input) {
         Ok(Value::Object(o)) if o.get("bomFormat").and_then(Value::as_str) == Some("CycloneDX") => o,
-        _ => from_bom(bom),
+        _ => document(bom),
     };
     let known =
         matches!(document.get("specVersion").and_then(Value::as_str), Some("1.4" | "1.5" | "1.6" | "1.7"));
@@ -132,13 +135,13 @@ fn name_component(document: &mut Value, reference: &str) {
     }
 }
 
-fn put(object: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
+pub(super) fn put(object: &mut Map<String, Value>, key: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
         object.insert(key.into(), value.into());
     }
 }
 
-fn vulnerability(v: &VdrVulnerability, old_methods: bool) -> Value {
+pub(super) fn vulnerability(v: &VdrVulnerability, old_methods: bool) -> Value {
     let mut out = Map::new();
     out.insert("id".into(), v.id.clone().into());
     if let Some(source) = &v.source {
@@ -246,6 +249,11 @@ fn analysis(a: &VdrAnalysis) -> Value {
             other => detail.push(format!("Justification: {other}")),
         }
     }
+    const RESPONSES: [&str; 5] =
+        ["can_not_fix", "will_not_fix", "update", "rollback", "workaround_available"];
+    let responses = a.responses.iter().filter(|r| RESPONSES.contains(&r.as_str()));
+    let responses: Vec<Value> = responses.map(|r| r.clone().into()).collect();
+    put(&mut out, "response", Some(responses).filter(|l| !l.is_empty()));
     put(&mut out, "detail", Some(detail.join("\n")).filter(|d| !d.is_empty()));
     Value::Object(out)
 }
@@ -261,46 +269,8 @@ fn affect(a: &VdrAffect) -> Value {
     Value::Object(out)
 }
 
-/// A CycloneDX 1.6 document of a bill of materials in another format.
-fn from_bom(bom: &Bom) -> Map<String, Value> {
-    let mut out = Map::new();
-    out.insert("bomFormat".into(), "CycloneDX".into());
-    out.insert("specVersion".into(), "1.6".into());
-    put(&mut out, "serialNumber", bom.serial.as_ref().filter(|s| is_serial(s)).cloned());
-    out.insert("version".into(), bom.version.filter(|v| *v > 0).unwrap_or(1).into());
-    let mut used = HashSet::new();
-    let references: Vec<String> =
-        bom.components.iter().map(|c| free_reference(&c.reference, &mut used)).collect();
-    let mut components = Vec::new();
-    for (i, (c, reference)) in bom.components.iter().zip(&references).enumerate() {
-        let value = component(c, reference);
-        if bom.root == Some(i) {
-            out.insert("metadata".into(), json!({ "component": value }));
-        } else {
-            components.push(value);
-        }
-    }
-    out.insert("components".into(), components.into());
-    let mut edges: Vec<(usize, Vec<Value>)> = Vec::new();
-    let mut sorted = bom.dependencies.clone();
-    sorted.sort_unstable();
-    sorted.dedup();
-    for (from, to) in sorted {
-        let Some(target) = references.get(to) else { continue };
-        match edges.last_mut() {
-            Some((last, targets)) if *last == from => targets.push(target.clone().into()),
-            _ => edges.push((from, vec![target.clone().into()])),
-        }
-    }
-    let dependencies = edges.into_iter().filter_map(|(from, targets)| {
-        references.get(from).map(|reference| json!({ "ref": reference, "dependsOn": targets }))
-    });
-    out.insert("dependencies".into(), dependencies.collect());
-    out
-}
-
 /// The first one of a reference keeps it; a later one is told apart by a number.
-fn free_reference(wanted: &str, used: &mut HashSet<String>) -> String {
+pub(super) fn free_reference(wanted: &str, used: &mut HashSet<String>) -> String {
     let wanted = if wanted.is_empty() { "component" } else { wanted };
     let mut name = wanted.to_owned();
     let mut n = 1;
@@ -319,7 +289,7 @@ pub(super) fn is_serial(text: &str) -> bool {
     groups.iter().map(|g| g.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|g| g.chars().all(hex))
 }
 
-fn component(c: &Component, reference: &str) -> Value {
+pub(super) fn component(c: &Component, reference: &str) -> Value {
     let mut out = Map::new();
     let kind = KINDS.iter().find(|(_, kind)| *kind == c.kind).map_or("library", |(word, _)| word);
     out.insert("type".into(), kind.into());
@@ -340,9 +310,21 @@ fn component(c: &Component, reference: &str) -> Value {
             c.resolves.iter().map(|id| json!({ "type": "security", "id": id })).collect();
         put(&mut out, "pedigree", Some(json!({ "patches": [{ "type": "unofficial", "resolves": issues }] })));
     }
+    let references: Vec<Value> = c.references.iter().filter_map(reference_of).collect();
+    put(&mut out, "externalReferences", Some(references).filter(|l| !l.is_empty()));
     put(&mut out, "properties", Some(properties(&c.properties)).filter(|l| !l.is_empty()));
     put(&mut out, "evidence", evidence(c));
     Value::Object(out)
+}
+
+/// An external reference, where its address is one; a kind that CycloneDX does not know is `other`.
+fn reference_of((kind, url): &(String, String)) -> Option<Value> {
+    let address = url.split_once(':').is_some_and(|(scheme, rest)| {
+        !rest.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    });
+    let plain = url.chars().all(|c| !c.is_control() && !" <>\"{}|\\^`".contains(c));
+    let kind = if REFERENCES.contains(&kind.as_str()) { kind } else { "other" };
+    (address && plain).then(|| json!({ "type": kind, "url": url }))
 }
 
 /// The CPE names beside the main one, and where the component was seen.
@@ -373,6 +355,34 @@ pub(super) const HASHES: &[&str] = &[
     "BLAKE3",
 ];
 
+/// Kinds of external references of CycloneDX 1.6.
+const REFERENCES: &[&str] = &[
+    "vcs",
+    "issue-tracker",
+    "website",
+    "advisories",
+    "bom",
+    "mailing-list",
+    "social",
+    "chat",
+    "documentation",
+    "support",
+    "source-distribution",
+    "distribution",
+    "distribution-intake",
+    "license",
+    "build-meta",
+    "build-system",
+    "release-notes",
+    "security-contact",
+    "log",
+    "configuration",
+    "evidence",
+    "attestation",
+    "vulnerability-assertion",
+    "exploitability-statement",
+];
+
 /// Hex digits of one of the lengths hashes have.
 pub(super) fn is_hash(hex: &str) -> bool {
     matches!(hex.len(), 32 | 40 | 64 | 96 | 128) && hex.bytes().all(|b| b.is_ascii_hexdigit())
@@ -382,6 +392,14 @@ pub(super) fn is_hash(hex: &str) -> bool {
 fn licenses(list: &[License]) -> Vec<Value> {
     if let [License::Expression(text)] = list {
         return vec![json!({ "expression": text })];
+    }
+    // Several are all meant; where one of them is more than an id, one expression says so.
+    let texts: Option<Vec<&str>> =
+        list.iter().map(|l| if let License::Expression(t) = l { Some(t.as_str()) } else { None }).collect();
+    if let Some(texts) = texts.filter(|t| t.iter().any(|t| t.contains(' '))) {
+        let parts: Vec<String> =
+            texts.iter().map(|t| if t.contains(' ') { format!("({t})") } else { (*t).to_owned() }).collect();
+        return vec![json!({ "expression": parts.join(" AND ") })];
     }
     let each = list.iter().filter_map(|l| match l {
         License::Expression(text) | License::Named(text) if text.is_empty() => None,

@@ -1,11 +1,10 @@
 //! `vulnerabilities` (1.4 and later) as VEX statements.
 
-use std::collections::HashMap;
-
 use tocsin_model::bom::Bom;
 use tocsin_model::diagnostic::{Diagnostic, excerpt};
 use tocsin_model::vex::{VexProduct, VexStatement, VexStatus};
 
+use super::build::References;
 use super::node::Node;
 
 /// Adds what a vulnerability says of products. Without an analysis nothing is claimed but what versions claim.
@@ -33,7 +32,11 @@ pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str) {
         timestamp: ["lastUpdated", "firstIssued"].iter().find_map(|k| analysis.text_of(k)).map(str::to_owned),
         author: None,
         document: None,
+        path: path.to_owned(),
+        wrong_match: false,
+        response: analysis.items("response").iter().find_map(Node::text).map(str::to_owned),
     };
+    let wrong_match = state == Some("false_positive");
     let mut by_status: Vec<(VexStatus, Vec<VexProduct>)> = Vec::new();
     let mut put =
         |status: VexStatus, product: VexProduct| match by_status.iter_mut().find(|(s, _)| *s == status) {
@@ -59,7 +62,8 @@ pub(super) fn add(bom: &mut Bom, node: &Node<'_>, path: &str) {
     for (one, products) in by_status {
         // A justification explains why something is not affected; it says nothing of the other versions.
         let justification = template.justification.clone().filter(|_| status == Some(one));
-        bom.vex.push(VexStatement { status: one, products, justification, ..template.clone() });
+        let wrong_match = wrong_match && status == Some(one);
+        bom.vex.push(VexStatement { status: one, products, justification, wrong_match, ..template.clone() });
     }
 }
 
@@ -105,7 +109,7 @@ fn split(status: Option<VexStatus>, versions: &[Node<'_>]) -> Vec<(VexStatus, Ve
 }
 
 /// Gives each product every identifier of the component it names.
-pub(super) fn resolve(bom: &mut Bom, index: &HashMap<String, usize>) {
+pub(super) fn resolve(bom: &mut Bom, index: &References) {
     let own = bom.serial.as_deref().and_then(|s| s.strip_prefix("urn:uuid:")).map(str::to_owned);
     let link = own.as_ref().map(|uuid| format!("urn:cdx:{uuid}/{}#", bom.version.unwrap_or(1)));
     for statement in &mut bom.vex {
@@ -115,7 +119,8 @@ pub(super) fn resolve(bom: &mut Bom, index: &HashMap<String, usize>) {
             // A BOM-Link to this very document names a component as its bare reference does.
             let local =
                 link.as_ref().and_then(|l| written.strip_prefix(l.as_str())).unwrap_or(&written).to_owned();
-            let Some(component) = index.get(&local).and_then(|&i| bom.components.get(i)) else {
+            let Some(component) = index.get(&bom.components, &local).and_then(|i| bom.components.get(i))
+            else {
                 if !written.starts_with("urn:cdx:") {
                     let message = format!("{:?} is no component of this document", excerpt(&written));
                     bom.diagnostics.push(Diagnostic::new("ref-unknown", "vulnerabilities", message));

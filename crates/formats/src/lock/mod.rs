@@ -14,6 +14,7 @@ use crate::input::ReadOptions;
 mod apk;
 mod build;
 mod cargo;
+mod content;
 mod debian;
 mod distro;
 mod dotnet;
@@ -43,6 +44,12 @@ pub fn recognise(name: &str, bytes: &[u8]) -> bool {
     kind::of(name, bytes).is_some()
 }
 
+/// Whether content alone tells that a file is a lock file read here, whatever it is named. Meant for a file that
+/// somebody names, not for every file of a tree.
+pub fn recognise_content(bytes: &[u8]) -> bool {
+    content::of(bytes).is_some()
+}
+
 /// Reads a lock file, package database or manifest; the name decides where content alone cannot.
 ///
 /// # Errors
@@ -62,7 +69,7 @@ pub fn read_with(
     options: &ReadOptions,
     distro: Option<&Distro>,
 ) -> Result<Bom, Vec<Diagnostic>> {
-    let Some(kind) = kind::of(name, bytes) else {
+    let Some(kind) = kind::of(name, bytes).or_else(|| content::of(bytes)) else {
         let what = "the file is of no lock file or package database format that is read here";
         return Err(vec![Diagnostic::new("input-unrecognised", "", what)]);
     };

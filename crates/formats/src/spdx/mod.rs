@@ -1,15 +1,17 @@
-//! SPDX documents: 2.2 and 2.3 in JSON, YAML, tag-value, XML and RDF/XML; 3.0 in JSON-LD.
+//! SPDX documents, read and (2.3) written: 2.2 and 2.3 in JSON, YAML, tag-value, XML and RDF/XML; 3.0 in JSON-LD.
 
 mod document;
 mod rdf;
 mod strict;
 mod tag_value;
 mod three;
+mod write;
 mod xml;
 
 use serde::Deserialize;
 use tocsin_model::bom::Bom;
 use tocsin_model::diagnostic::Diagnostic;
+pub use write::{Advisory, is_expression, to_json, to_tag_value};
 
 use crate::input::ReadOptions;
 

@@ -1,110 +1,110 @@
-//! The API under `/api/v2`: JSON in and out, problem details for errors; under `/api/v1` that of Dependency-Track.
+//! The API under `/api/v2`: one file a noun, JSON in and out, problem details for errors, described by the OpenAPI
+//! document that is made of the handlers; under `/api/v1` that of Dependency-Track.
 
-use axum::extract::{Multipart, Path, Query, State};
-use axum::routing::{get, post};
-use axum::{Json, Router};
-use serde::Deserialize;
-use tocsin_core::detection::{self, Decision, Filter};
-use tocsin_core::inventory::{self, Release, Uploaded};
-use tocsin_core::platform::change::Change;
+use axum::Router;
+use axum::http::HeaderName;
+use axum::http::header::LOCATION;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::intake;
-use crate::server::{ApiError, App, Client};
+use crate::server::guard::Route;
+use crate::server::{ApiError, App};
 
+mod around;
+mod audit;
 mod compat;
+mod components;
+mod decisions;
+mod deployments;
+mod docs;
+mod document;
+mod etag;
+mod findings;
+mod jobs;
+mod lines;
+mod once;
+mod page;
+mod people;
+mod products;
+mod releases;
+mod sboms;
+mod stream;
+mod surround;
+mod system;
+mod vex;
+mod vulnerabilities;
+
+/// The nouns, with what the document says of each.
+fn nouns() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document::base())
+        .merge(lines::routes())
+        .merge(products::routes())
+        .merge(releases::routes())
+        .merge(sboms::routes())
+        .merge(components::routes())
+        .merge(findings::routes())
+        .merge(decisions::routes())
+        .merge(vex::routes())
+        .merge(vulnerabilities::routes())
+        .merge(deployments::routes())
+        .merge(audit::routes())
+        .merge(around::routes())
+        .merge(people::routes())
+        .merge(jobs::routes())
+        .merge(system::routes())
+}
+
+/// Who may use what of the second version.
+const OWN: &[&[Route]] = &[
+    lines::ACCESS,
+    products::ACCESS,
+    releases::ACCESS,
+    sboms::ACCESS,
+    components::ACCESS,
+    findings::ACCESS,
+    decisions::ACCESS,
+    vex::ACCESS,
+    vulnerabilities::ACCESS,
+    deployments::ACCESS,
+    audit::ACCESS,
+    around::ACCESS,
+    people::ACCESS,
+    jobs::ACCESS,
+    system::ACCESS,
+    document::ACCESS,
+    docs::ACCESS,
+];
+
+/// Who may use which route of the API.
+pub const ACCESS: &[&[&[Route]]] = &[OWN, compat::ACCESS];
+
+/// The reply to a caller who is not known.
+pub(crate) fn unknown(path: &str) -> Response {
+    if path.starts_with("/api/v1/") { compat::unknown() } else { ApiError::unauthorised().into_response() }
+}
+
+/// The reply to a caller who may not, or a fault while that was found out.
+pub(crate) fn refusal(path: &str, e: tocsin_core::Error) -> Response {
+    if path.starts_with("/api/v1/") { compat::refusal(e) } else { ApiError::from(e).into_response() }
+}
 
 /// All routes of the API.
 pub fn routes() -> Router<App> {
-    Router::new()
-        .merge(compat::routes())
-        .route("/api/v2/releases", get(releases))
-        .route("/api/v2/releases/{id}", get(release))
-        .route("/api/v2/releases/{id}/findings", get(findings))
-        .route("/api/v2/sboms", post(upload))
-        .route("/api/v2/findings/{id}/decision", post(decide))
-        .route("/api/v2/where-used", get(used))
+    let (nouns, _) = nouns().split_for_parts();
+    Router::new().merge(nouns).merge(compat::routes()).merge(document::routes()).merge(docs::routes())
 }
 
-async fn releases(State(app): State<App>, Client(who): Client) -> Result<Json<Vec<Release>>, ApiError> {
-    Ok(Json(inventory::releases(app.db(), &who.actor, None).await?))
+/// Puts around all routes what every request of the API passes, from the last to the first.
+pub fn surround(routes: Router<App>, app: &App) -> Router<App> {
+    routes
+        .layer(from_fn(etag::reads))
+        .layer(from_fn_with_state(app.clone(), once::once))
+        .layer(from_fn(surround::problems))
+        .layer(from_fn_with_state(app.clone(), surround::rate))
 }
 
-async fn release(
-    State(app): State<App>,
-    Client(who): Client,
-    Path(id): Path<i64>,
-) -> Result<Json<Release>, ApiError> {
-    Ok(Json(inventory::release_of(app.db(), &who.actor, id).await?))
-}
-
-#[derive(Deserialize)]
-struct Paging {
-    after: Option<String>,
-    limit: Option<u64>,
-    #[serde(default)]
-    closed: bool,
-    #[serde(default)]
-    inferred: bool,
-}
-
-async fn findings(
-    State(app): State<App>,
-    Client(who): Client,
-    Path(id): Path<i64>,
-    Query(paging): Query<Paging>,
-) -> Result<Json<detection::Page>, ApiError> {
-    inventory::release_of(app.db(), &who.actor, id).await?;
-    let filter =
-        Filter { release: Some(id), closed: paging.closed, inferred: paging.inferred, ..Filter::default() };
-    let most = paging.limit.unwrap_or(100).clamp(1, 1000);
-    Ok(Json(detection::findings(app.db(), &who.actor, &filter, paging.after.as_deref(), most).await?))
-}
-
-/// `multipart/form-data`: `bom` (the file) and either `release` or `line`, `product` and `version`.
-async fn upload(
-    State(app): State<App>,
-    Client(who): Client,
-    parts: Multipart,
-) -> Result<Json<Uploaded>, ApiError> {
-    let (fields, file) =
-        crate::ui::form(parts).await.map_err(|_| ApiError::bad("the form cannot be read"))?;
-    let Some((name, bytes)) = file else {
-        return Err(ApiError::bad("the part `bom` with the file is missing"));
-    };
-    let field = |name: &str| fields.get(name).filter(|v| !v.is_empty()).cloned();
-    let place = match (field("release").and_then(|r| r.parse().ok()), field("product"), field("version")) {
-        (Some(id), _, _) => intake::Place::Release(id),
-        (None, Some(product), Some(version)) => intake::Place::Named {
-            line: field("line").unwrap_or_else(|| "Products".to_owned()),
-            product,
-            version,
-        },
-        _ => return Err(ApiError::bad("tell `release`, or `product` and `version`")),
-    };
-    Ok(Json(intake::take(&app, &who.actor, place, name, bytes).await?))
-}
-
-async fn decide(
-    State(app): State<App>,
-    Client(who): Client,
-    Path(id): Path<i64>,
-    Json(decision): Json<Decision>,
-) -> Result<Json<serde_json::Value>, ApiError> {
-    let mut change = Change::begin(app.db(), &who.actor).await?;
-    let changed = detection::decide(&mut change, id, &decision).await?;
-    change.commit().await?;
-    Ok(Json(serde_json::json!({"changed": changed})))
-}
-
-#[derive(Deserialize)]
-struct Wanted {
-    q: String,
-}
-
-async fn used(
-    State(app): State<App>,
-    Client(who): Client,
-    Query(wanted): Query<Wanted>,
-) -> Result<Json<Vec<inventory::Use>>, ApiError> {
-    Ok(Json(inventory::where_used(app.db(), &who.actor, &wanted.q, 10_000).await?))
+/// The header that tells where what was made is.
+fn made(address: &str) -> [(HeaderName, String); 1] {
+    [(LOCATION, address.to_owned())]
 }

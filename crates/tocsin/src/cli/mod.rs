@@ -1,6 +1,8 @@
 //! The grammar of the command line, and the way from it to a command and an exit code.
 
 pub mod db;
+pub mod findings;
+pub mod jobs;
 pub mod scan;
 pub mod serve;
 
@@ -50,6 +52,10 @@ pub enum Command {
     Scan(scan::ScanArgs),
     /// Import and look at vulnerability intelligence
     Db(db::DbArgs),
+    /// List findings by query, as table, JSON, CSV or SARIF
+    Findings(findings::FindingsArgs),
+    /// Look at jobs, run them again, cancel them
+    Jobs(jobs::JobsArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
 }
@@ -149,6 +155,8 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
     let outcome = match &cli.command {
         Command::Scan(args) => scan::run(&cli.global, args, out),
         Command::Db(args) => db::run(&cli.global, args, out),
+        Command::Findings(args) => findings::run(&cli.global, args, out),
+        Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
     };
     let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));

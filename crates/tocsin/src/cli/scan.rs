@@ -13,7 +13,7 @@ use tocsin_model::vex::VexStatement;
 
 use super::{Global, Outcome, say, say_all};
 use crate::error::Error;
-use crate::output::{self, Item, Scan};
+use crate::output::{self, Scan};
 use crate::{store, target, vex};
 
 /// Arguments of `tocsin scan`.
@@ -165,7 +165,7 @@ fn match_all(
     input: &mut target::Input,
     statements: &[VexStatement],
 ) -> Result<Vec<Vec<Finding>>, Error> {
-    let Some(Opened { index, vex: mut stored }) = opened else {
+    let Some(Opened { index, vex: mut stored, .. }) = opened else {
         say(
             "notice: no vulnerability intelligence was imported yet, so nothing can be found; import some: tocsin db import PATH",
         );
@@ -203,10 +203,8 @@ fn gather<'a>(args: &'a ScanArgs, input: &'a target::Input, reports: &'a [Vec<Fi
     let mut findings = Vec::new();
     let mut guessed = Vec::new();
     for (document, (bom, report)) in input.documents.iter().zip(reports).enumerate() {
-        for finding in report {
-            let Some(component) = bom.components.get(finding.component) else { continue };
-            let item = Item { component, finding, document };
-            if args.min_confidence.is_none() && finding.confidence == Confidence::Inferred {
+        for item in output::once(bom, report, document) {
+            if args.min_confidence.is_none() && item.finding.confidence == Confidence::Inferred {
                 guessed.push(item);
             } else {
                 findings.push(item);

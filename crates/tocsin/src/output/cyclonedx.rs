@@ -26,9 +26,12 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
             (&made.0, made.1.clone())
         }
     };
+    // components of a new document have new references: asked for by number, not by the reference they had
     let found = scan.all().filter_map(|item| {
-        let at = offsets.get(item.document)? + item.finding.component;
-        Some(vulnerability(item, &bom.components.get(at)?.reference))
+        let offset = offsets.get(item.document)?;
+        let all = std::iter::once(&item.finding.component).chain(&item.also);
+        let references = all.filter_map(|n| Some(bom.components.get(n + offset)?.reference.as_str()));
+        Some(vulnerability(item, references))
     });
     let found: Vec<VdrVulnerability> = found.collect();
     let document = enrich(scan.raw.unwrap_or_default(), bom, &found)
@@ -71,7 +74,7 @@ fn joined(documents: &[Bom], places: &[String]) -> (Bom, Vec<usize>) {
     (all, offsets)
 }
 
-fn vulnerability(item: &Item<'_>, reference: &str) -> VdrVulnerability {
+fn vulnerability<'a>(item: &Item<'_>, references: impl Iterator<Item = &'a str>) -> VdrVulnerability {
     let f = item.finding;
     let v = &f.vulnerability;
     VdrVulnerability {
@@ -87,9 +90,9 @@ fn vulnerability(item: &Item<'_>, reference: &str) -> VdrVulnerability {
         analysis: Some(VdrAnalysis {
             state: Some(state(f.status).to_owned()),
             justification: f.justification.clone(),
-            detail: None,
+            ..VdrAnalysis::default()
         }),
-        affects: vec![VdrAffect { reference: reference.to_owned(), versions: Vec::new() }],
+        affects: references.map(|r| VdrAffect { reference: r.to_owned(), versions: Vec::new() }).collect(),
         properties: vec![("tocsin:confidence".to_owned(), f.confidence.as_str().to_owned())],
     }
 }

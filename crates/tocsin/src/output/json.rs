@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeStruct, Serializer};
 use tocsin_engine::index::Vulnerability;
-use tocsin_model::bom::Component;
 use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::finding::Evidence;
 
@@ -85,7 +84,7 @@ impl Serialize for Entry<'_> {
         let f = self.0.finding;
         let explain = self.1.explain;
         let mut map = s.serialize_struct("finding", 7)?;
-        map.serialize_field("component", &Who(self.0.component, self.1.place(self.0)))?;
+        map.serialize_field("component", &Who(self.0, self.1))?;
         map.serialize_field("vulnerability", &What(&f.vulnerability))?;
         map.serialize_field("status", f.status.as_str())?;
         map.serialize_field("justification", &f.justification)?;
@@ -96,12 +95,12 @@ impl Serialize for Entry<'_> {
     }
 }
 
-struct Who<'a>(&'a Component, Option<&'a str>);
+struct Who<'a>(&'a Item<'a>, &'a Scan<'a>);
 
 impl Serialize for Who<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        let c = self.0;
-        let mut map = s.serialize_struct("component", 6)?;
+        let c = self.0.component;
+        let mut map = s.serialize_struct("component", 7)?;
         match &c.group {
             Some(_) => map.serialize_field("name", &c.full_name())?,
             None => map.serialize_field("name", &c.name)?,
@@ -110,7 +109,12 @@ impl Serialize for Who<'_> {
         map.serialize_field("purl", &c.purl.as_ref().map(Shown))?;
         map.serialize_field("cpe", &c.cpes.first().map(Shown))?;
         map.serialize_field("ref", &c.reference)?;
-        map.serialize_field("document", &self.1)?;
+        map.serialize_field("document", &self.1.place(self.0))?;
+        let of = self.1.documents.get(self.0.document).map_or(&[][..], |d| &d.components);
+        match self.0.also.as_slice() {
+            [] => map.skip_field("also")?,
+            also => map.serialize_field("also", &Each(also, |n: &usize| of.get(*n).map(|c| &c.reference)))?,
+        }
         map.end()
     }
 }

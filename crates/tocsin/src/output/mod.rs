@@ -2,7 +2,9 @@
 
 pub mod csv;
 pub mod cyclonedx;
+pub mod findings;
 pub mod json;
+pub mod said;
 pub mod sarif;
 pub mod table;
 pub mod text;
@@ -11,6 +13,7 @@ pub mod text;
 pub(crate) mod sample;
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 use tocsin_engine::index::Vulnerability;
 use tocsin_engine::matching::Finding;
@@ -19,10 +22,12 @@ use tocsin_model::diagnostic::Diagnostic;
 use tocsin_model::finding::{Confidence, Verdict};
 
 /// A finding together with the component it is about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Item<'a> {
     /// The component.
     pub component: &'a Component,
+    /// The same component in other places of the document (numbers of its components), of which the same was found.
+    pub also: Vec<usize>,
     /// What was found.
     pub finding: &'a Finding,
     /// Number of the document in the input, for a stable order.
@@ -65,6 +70,35 @@ impl Scan<'_> {
     pub fn all(&self) -> impl Iterator<Item = &Item<'_>> {
         self.findings.iter().chain(self.inferred.iter().flatten())
     }
+}
+
+/// The findings of a document, each once: what is found alike of the same component in several places of the
+/// document is one finding with its places.
+pub fn once<'a>(bom: &'a Bom, report: &'a [Finding], document: usize) -> Vec<Item<'a>> {
+    let mut same: HashMap<_, usize> = HashMap::new();
+    let who = |c: &'a Component| (&c.group, &c.name, &c.version, &c.purl, &c.cpes, &c.supplier);
+    let numbered = bom.components.iter().enumerate();
+    let first: Vec<usize> = numbered.map(|(n, c)| *same.entry(who(c)).or_insert(n)).collect();
+    let mut items: Vec<Item<'a>> = Vec::with_capacity(report.len());
+    let mut told: HashMap<(usize, &str), usize> = HashMap::new();
+    for finding in report {
+        let (Some(component), Some(first)) =
+            (bom.components.get(finding.component), first.get(finding.component))
+        else {
+            continue;
+        };
+        let at = *told.entry((*first, finding.vulnerability.id.as_str())).or_insert(items.len());
+        match items.get_mut(at) {
+            Some(item) if alike(item.finding, finding) => item.also.push(finding.component),
+            _ => items.push(Item { component, also: Vec::new(), finding, document }),
+        }
+    }
+    items
+}
+
+/// Whether two findings of one vulnerability say the same.
+fn alike(a: &Finding, b: &Finding) -> bool {
+    (a.status, a.confidence, &a.justification) == (b.status, b.confidence, &b.justification)
 }
 
 /// Sorts the findings of several documents by priority, then vulnerability id, then place in the input.

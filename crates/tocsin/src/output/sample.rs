@@ -81,7 +81,12 @@ impl Data {
                 .iter()
                 .filter(|f| (f.confidence == Confidence::Inferred) == guessed)
                 .filter_map(|f| {
-                    components.get(item(f)).map(|component| Item { component, finding: f, document: 0 })
+                    components.get(item(f)).map(|component| Item {
+                        component,
+                        also: Vec::new(),
+                        finding: f,
+                        document: 0,
+                    })
                 })
                 .collect()
         };

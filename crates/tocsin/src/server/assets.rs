@@ -6,6 +6,17 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::App;
+use super::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/assets/forms.js", Access::Public),
+    ("GET", "/assets/passkey.js", Access::Public),
+    ("GET", "/assets/tocsin.css", Access::Public),
+    ("GET", "/assets/tocsin.js", Access::Public),
+    ("GET", "/assets/live.js", Access::Public),
+    ("GET", "/assets/tocsin.svg", Access::Public),
+];
 
 pub(super) fn routes() -> Router<App> {
     let asset = |kind: &'static str, body: &'static str| {
@@ -18,6 +29,15 @@ pub(super) fn routes() -> Router<App> {
         .route(
             "/assets/tocsin.js",
             asset("text/javascript; charset=utf-8", include_str!("../../web/tocsin.js")),
+        )
+        .route("/assets/live.js", asset("text/javascript; charset=utf-8", include_str!("../../web/live.js")))
+        .route(
+            "/assets/forms.js",
+            asset("text/javascript; charset=utf-8", include_str!("../../web/forms.js")),
+        )
+        .route(
+            "/assets/passkey.js",
+            asset("text/javascript; charset=utf-8", include_str!("../../web/passkey.js")),
         )
         .route("/assets/tocsin.svg", asset("image/svg+xml", include_str!("../../web/tocsin.svg")))
 }

@@ -39,7 +39,7 @@ pub struct Input {
 /// Nothing usable is there; in strict mode, or for a single document, any document that cannot be read.
 pub fn read(target: &str, options: &ReadOptions) -> Result<Input, Error> {
     if target == "-" {
-        return single("-", &mut io::stdin().lock(), None, options);
+        return single("-", &mut io::stdin().lock(), 0, None, options);
     }
     let path = Path::new(target);
     let meta = fs::metadata(path).map_err(|e| unreadable(target, &e))?;
@@ -49,7 +49,7 @@ pub fn read(target: &str, options: &ReadOptions) -> Result<Input, Error> {
         return finish(input, target, options.strict);
     }
     let mut file = File::open(path).map_err(|e| unreadable(target, &e))?;
-    single(target, &mut file, system::around(path).as_ref(), options)
+    single(target, &mut file, meta.len(), system::around(path).as_ref(), options)
 }
 
 /// Reads every document of a file whose bytes are at hand.
@@ -57,17 +57,18 @@ pub fn read(target: &str, options: &ReadOptions) -> Result<Input, Error> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Input, Error> {
-    single(name, &mut io::Cursor::new(bytes), None, options)
+    single(name, &mut io::Cursor::new(bytes), bytes.len() as u64, None, options)
 }
 
 fn single(
     name: &str,
     reader: &mut dyn Read,
+    expected: u64,
     distro: Option<&Distro>,
     options: &ReadOptions,
 ) -> Result<Input, Error> {
     let mut input = Input::default();
-    match Opener::new(&options.limits, &Documents).open(name, reader) {
+    match Opener::new(&options.limits, &Documents).expecting(expected).open(name, reader) {
         Ok(Content::Archive(tree)) => take_tree(&mut input, name, tree, options),
         Ok(Content::File(inner, bytes)) => {
             let place = if inner == name { "" } else { &inner };

@@ -42,10 +42,34 @@ pub fn day(at: impl std::fmt::Display, _: &dyn Values) -> Written {
     Ok(at.to_string().chars().take(10).collect())
 }
 
-/// An instant to the minute, UTC.
+/// An instant to the minute in UTC; the script of the page tells it in the reader's zone.
 #[askama::filter_fn]
 pub fn minute(at: impl std::fmt::Display, _: &dyn Values) -> Written {
-    Ok(at.to_string().chars().take(16).collect::<String>().replace('T', " "))
+    let at = at.to_string();
+    let zone = if at.ends_with('Z') { " UTC" } else { "" };
+    Ok(format!("{}{zone}", at.chars().take(16).collect::<String>().replace('T', " ")))
+}
+
+/// How long ago an instant is: `3 h`. What is ahead is told with `in`; what is no instant stays as it is.
+#[askama::filter_fn]
+pub fn ago(at: impl std::fmt::Display, _: &dyn Values) -> Written {
+    Ok(since(&at.to_string(), jiff::Timestamp::now()))
+}
+
+/// See [`ago`].
+fn since(at: &str, now: jiff::Timestamp) -> String {
+    let Ok(then) = at.parse::<jiff::Timestamp>() else { return at.to_owned() };
+    let seconds = now.as_second() - then.as_second();
+    let (far, ahead) = (seconds.unsigned_abs(), seconds < 0);
+    let text = match far {
+        0..60 => return "now".to_owned(),
+        60..3_600 => format!("{} min", far / 60),
+        3_600..86_400 => format!("{} h", far / 3_600),
+        86_400..5_184_000 => format!("{} d", far / 86_400),
+        5_184_000..63_072_000 => format!("{} months", far / 2_592_000),
+        _ => format!("{} years", far / 31_536_000),
+    };
+    if ahead { format!("in {text}") } else { text }
 }
 
 /// The word of a stored severity.
@@ -58,4 +82,71 @@ pub fn severity(n: &i64, _: &dyn Values) -> Written {
 #[askama::filter_fn]
 pub fn address(text: impl std::fmt::Display, _: &dyn Values) -> Written {
     Ok(super::encode(&text.to_string()))
+}
+
+/// A whole number in groups of three: 291,479.
+#[askama::filter_fn]
+pub fn grouped(n: impl std::fmt::Display, _: &dyn Values) -> Written {
+    let digits = n.to_string();
+    let (sign, digits) = digits.strip_prefix('-').map_or(("", digits.as_str()), |d| ("-", d));
+    let mut out = sign.to_owned();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    Ok(out)
+}
+
+/// Why a finding was closed, as a sentence.
+#[askama::filter_fn]
+pub fn closing(reason: impl std::fmt::Display, _: &dyn Values) -> Written {
+    Ok(match reason.to_string().as_str() {
+        "upgraded" => "the component was upgraded to a version that it does not hurt.".to_owned(),
+        "upgraded-still-vulnerable" | "still-vulnerable" => {
+            "the component was upgraded, and the new version has the flaw too; that is another finding."
+                .to_owned()
+        }
+        "removed" => "the component is no longer in the release.".to_owned(),
+        "patched-by-the-build" => "the document says that the build patches it.".to_owned(),
+        "revised-downstream" => {
+            "who distributes the component revised it without changing its version.".to_owned()
+        }
+        "told-otherwise" => {
+            "the document tells the same component otherwise; its findings went over.".to_owned()
+        }
+        "stated-not-affected" => "a statement in the document says that it is not affected.".to_owned(),
+        "record-changed" => {
+            "a source changed its record, which does not name this version any more.".to_owned()
+        }
+        "record-withdrawn" => "its record was withdrawn or rejected.".to_owned(),
+        "surroundings-changed" => {
+            "the release holds other components than before, on which the match depended.".to_owned()
+        }
+        "unexplained" => "nothing explains it; look whether the new document is complete.".to_owned(),
+        other => format!("{}.", other.replace(['-', '_'], " ")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::since;
+
+    #[test]
+    fn times_are_told_by_how_long_ago_they_are() {
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        for (at, wanted) in [
+            ("2026-03-01T11:59:30.000Z", "now"),
+            ("2026-03-01T11:00:01Z", "59 min"),
+            ("2026-03-01T09:00:00Z", "3 h"),
+            ("2026-02-20T12:00:00Z", "9 d"),
+            ("2025-11-01T12:00:00Z", "4 months"),
+            ("2022-03-01T12:00:00Z", "4 years"),
+            ("2026-03-01T14:00:00Z", "in 2 h"),
+            ("yesterday", "yesterday"),
+        ] {
+            assert_eq!(since(at, now), wanted, "{at}");
+        }
+    }
 }

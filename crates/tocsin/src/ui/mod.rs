@@ -1,15 +1,37 @@
 //! Pages. Each file is a noun; what all of them share is here.
 
+mod account;
+pub mod asked;
+mod audit;
+mod chart;
+mod components;
+mod decisions;
 mod deployments;
+mod draw;
+mod exports;
 mod filters;
 mod findings;
+mod jobs;
+pub(crate) mod kept;
+mod licences;
+mod manage;
+mod outside;
+mod passkeys;
 mod products;
+mod qr;
+mod release_parts;
 mod releases;
+mod search;
 mod session;
 mod settings;
-mod sheet;
+pub mod sheet;
+mod stakeholders;
 mod today;
 mod used;
+mod vex;
+mod views;
+mod vulnerabilities;
+mod workspaces;
 
 use askama::Template;
 use axum::Router;
@@ -17,19 +39,71 @@ use axum::extract::Multipart;
 use axum::response::Html;
 use std::collections::HashMap;
 use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::jobs::Active;
 
+use crate::server::guard::Route;
 use crate::server::{App, Browser, PageError};
+
+/// Who may use which page: the table of each file.
+pub const ACCESS: &[&[Route]] = &[
+    session::ACCESS,
+    outside::ACCESS,
+    passkeys::ACCESS,
+    kept::ACCESS,
+    account::ACCESS,
+    today::ACCESS,
+    products::ACCESS,
+    manage::ACCESS,
+    exports::ACCESS,
+    components::ACCESS,
+    stakeholders::ACCESS,
+    search::ACCESS,
+    workspaces::ACCESS,
+    releases::ACCESS,
+    deployments::ACCESS,
+    findings::ACCESS,
+    decisions::ACCESS,
+    vex::ACCESS,
+    licences::ACCESS,
+    vulnerabilities::ACCESS,
+    views::ACCESS,
+    audit::ACCESS,
+    used::ACCESS,
+    jobs::ACCESS,
+    settings::ACCESS[0],
+    settings::ACCESS[1],
+    settings::ACCESS[2],
+    settings::ACCESS[3],
+    settings::ACCESS[4],
+];
 
 /// All pages.
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(session::routes())
+        .merge(outside::routes())
+        .merge(passkeys::routes())
+        .merge(kept::routes())
+        .merge(account::routes())
         .merge(today::routes())
         .merge(products::routes())
+        .merge(manage::routes())
+        .merge(exports::routes())
+        .merge(components::routes())
+        .merge(stakeholders::routes())
+        .merge(search::routes())
+        .merge(workspaces::routes())
         .merge(releases::routes())
         .merge(deployments::routes())
         .merge(findings::routes())
+        .merge(decisions::routes())
+        .merge(vex::routes())
+        .merge(licences::routes())
+        .merge(vulnerabilities::routes())
+        .merge(views::routes())
+        .merge(audit::routes())
         .merge(used::routes())
+        .merge(jobs::routes())
         .merge(settings::routes())
 }
 
@@ -49,19 +123,34 @@ pub struct Page {
     person: String,
     workspace: String,
     csrf: String,
+    jobs: Active,
 }
 
 /// Entries with the permission each needs.
-const NAV: [(&str, &str, Permission, &str); 6] = [
+const NAV: &[(&str, &str, Permission, &str)] = &[
     ("Today", "/", Permission::FindingRead, "M3 8l5-5 5 5M4.5 7v6h7V7"),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
+    (
+        "Vulnerabilities",
+        "/vulnerabilities",
+        Permission::FindingRead,
+        "M8 4.5c2 0 3 1.4 3 4s-1.2 5-3 5-3-2.4-3-5 1-4 3-4zM6.5 4L5 2M9.5 4L11 2M2 6l3 1M2 12l3-1.4M14 6l-3 1M14 12l-3-1.4M2 9h3M11 9h3",
+    ),
+    ("Decisions", "/decisions", Permission::FindingRead, "M3 8.5l3 3 7-7M3 3h6M3 13h10"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),
     ("Where used", "/where-used", Permission::InventoryRead, "M7 12A5 5 0 1 0 7 2a5 5 0 0 0 0 10zM11 11l3 3"),
+    ("Licences", "/licences", Permission::InventoryRead, "M4 2h6l3 3v9H4zM10 2v3h3M6.5 8.5h4M6.5 11h4"),
+    (
+        "Jobs",
+        "/jobs",
+        Permission::JobRead,
+        "M8 2v2.5M8 11.5V14M2 8h2.5M11.5 8H14M3.8 3.8l1.7 1.7M10.5 10.5l1.7 1.7M3.8 12.2l1.7-1.7M10.5 5.5l1.7-1.7",
+    ),
     ("Audit trail", "/audit", Permission::AuditRead, "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2"),
     (
-        "People and keys",
+        "Settings",
         "/settings/people",
-        Permission::KeyManage,
+        Permission::FindingRead,
         "M8 8a3 3 0 1 0 0-6 3 3 0 0 0 0 6zM2.5 14c.7-3 3-4 5.5-4s4.8 1 5.5 4",
     ),
 ];
@@ -79,6 +168,7 @@ impl Page {
             person: known.name.clone(),
             workspace: known.workspace.clone(),
             csrf: known.csrf.clone(),
+            jobs: browser.jobs,
         }
     }
 

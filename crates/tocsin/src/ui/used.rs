@@ -1,21 +1,35 @@
-//! Where a component is used.
+//! Where something is used: releases grouped by product, who has them, how it comes in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use serde_json::json;
 use tocsin_core::Error;
-use tocsin_core::inventory::{self, Use};
+use tocsin_core::inventory::{self, Answer, Deployment, Holder, Owner};
+use tocsin_core::platform::access::Permission;
 
+use super::products::json_file;
 use super::sheet::{Sheet, cell};
-use super::{Page, encode, filters, show};
+use super::{Page, filters, show};
+use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError};
 
+/// Who may use what here.
+pub const ACCESS: &[Route] = &[
+    ("GET", "/where-used", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/where-used.csv", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/where-used.json", Access::Needs(Permission::InventoryRead)),
+];
+
 pub fn routes() -> Router<App> {
-    Router::new().route("/where-used", get(used)).route("/where-used.csv", get(csv))
+    Router::new()
+        .route("/where-used", get(used))
+        .route("/where-used.csv", get(csv))
+        .route("/where-used.json", get(json))
 }
 
 /// What can be asked, by example.
@@ -31,35 +45,36 @@ const WAYS: [(&str, &str); 9] = [
         "a file or package by its hash",
     ),
     ("licence:GPL-3.0-only", "a licence"),
-    ("CVE-2021-44228", "a vulnerability, by any of its ids"),
+    ("CVE-2021-44228", "a vulnerability, by any of its ids: where it is open"),
 ];
+
+/// Releases on one page.
+const MOST: u64 = 50;
+/// Most releases of the JSON export, and most rows of the CSV.
+const EXPORTED: u64 = 1_000_000;
+/// Releases up to which the export tells how components come in.
+const WITH_WAYS: i64 = 500;
+/// Customers shown on the page.
+const OWNERS: usize = 30;
+
+struct Product<'a> {
+    id: i64,
+    name: &'a str,
+    line: &'a str,
+    releases: Vec<&'a Holder>,
+}
 
 #[derive(Template)]
 #[template(path = "used/used.html")]
-struct Used {
+struct Used<'a> {
     page: Page,
     q: String,
     wrong: String,
-    more: bool,
-    uses: Vec<Use>,
-    releases: usize,
-    products: usize,
-    versions: usize,
-    units: i64,
-}
-
-/// Most rows on the page; the export has up to [`EXPORTED`].
-const MOST: u64 = 2_000;
-/// Most rows of the export.
-const EXPORTED: u64 = 1_000_000;
-
-/// Whether a text is the id of a vulnerability rather than a component's name.
-fn is_vulnerability(text: &str) -> bool {
-    let upper = text.to_uppercase();
-    let known = ["CVE-", "GHSA-", "RUSTSEC-", "PYSEC-", "GO-", "DSA-", "RHSA-", "USN-"];
-    known
-        .iter()
-        .any(|p| upper.strip_prefix(p).is_some_and(|rest| rest.contains(|c: char| c.is_ascii_digit())))
+    answer: &'a Answer,
+    products: Vec<Product<'a>>,
+    before: Option<u64>,
+    next: Option<u64>,
+    owners: &'a [Owner],
 }
 
 async fn used(
@@ -68,37 +83,46 @@ async fn used(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, PageError> {
     let q = query.get("q").map(|q| q.trim().to_owned()).unwrap_or_default();
-    if is_vulnerability(&q) {
-        return Ok(Redirect::to(&format!("/vulnerabilities/{}", encode(&q))).into_response());
-    }
+    let skip = query.get("skip").and_then(|s| s.parse().ok()).unwrap_or(0);
     let mut wrong = String::new();
-    let mut uses = if q.is_empty() {
-        Vec::new()
+    let answer = if q.is_empty() {
+        Answer::default()
     } else {
-        match inventory::where_used(app.db(), browser.actor(), &q, MOST + 1).await {
-            Ok(uses) => uses,
+        match inventory::answer(app.db(), browser.actor(), &q, skip, MOST, true).await {
+            Ok(answer) => answer,
             Err(Error::Rejected { message, .. }) => {
                 wrong = message;
-                Vec::new()
+                Answer::default()
             }
             Err(e) => return Err(e.into()),
         }
     };
-    let more = uses.len() as u64 > MOST;
-    uses.truncate(MOST as usize);
-    let units: HashMap<i64, i64> = uses.iter().map(|u| (u.release, u.units)).collect();
-    let page = Used {
-        page: Page::new(&browser, "/where-used", "Where used"),
-        releases: units.len(),
-        products: uses.iter().map(|u| &u.product).collect::<HashSet<_>>().len(),
-        versions: uses.iter().map(|u| &u.version).collect::<HashSet<_>>().len(),
-        units: units.values().sum(),
+    let mut products: Vec<Product<'_>> = Vec::new();
+    for r in &answer.releases {
+        match products.last_mut().filter(|p| p.id == r.product) {
+            Some(product) => product.releases.push(r),
+            None => {
+                products.push(Product {
+                    id: r.product,
+                    name: &r.product_name,
+                    line: &r.line,
+                    releases: vec![r],
+                });
+            }
+        }
+    }
+    let page = Page::new(&browser, "/where-used", "Where used");
+    let used = Used {
+        page,
         q,
         wrong,
-        more,
-        uses,
+        answer: &answer,
+        products,
+        before: (skip > 0).then(|| skip.saturating_sub(MOST)),
+        next: Some(skip + MOST).filter(|at| (*at as i64) < answer.totals.releases),
+        owners: answer.owners.get(..OWNERS).unwrap_or(&answer.owners),
     };
-    Ok(show(&page)?.into_response())
+    Ok(show(&used)?.into_response())
 }
 
 async fn csv(
@@ -107,9 +131,31 @@ async fn csv(
     Query(query): Query<HashMap<String, String>>,
 ) -> Result<Response, PageError> {
     let q = query.get("q").map_or("", String::as_str);
-    let head = ["product_line", "product", "release", "component", "version", "purl", "direct", "units"];
+    let head = [
+        "product_line",
+        "product",
+        "release",
+        "component",
+        "version",
+        "purl",
+        "direct",
+        "units",
+        "customers",
+    ];
     let mut out = Sheet::new(&head)?;
-    for u in inventory::where_used(app.db(), browser.actor(), q, EXPORTED).await? {
+    let uses = inventory::where_used(app.db(), browser.actor(), q, EXPORTED).await?;
+    let mut ids: Vec<i64> = uses.iter().map(|u| u.release).collect();
+    ids.dedup();
+    let owners = inventory::deployments_of(app.db(), browser.actor(), &ids).await?;
+    let owner = |d: &Deployment| {
+        let region = if d.region.is_empty() { String::new() } else { format!(" ({})", d.region) };
+        format!("{}{region}: {}", d.customer, d.units)
+    };
+    let told: HashMap<i64, String> = owners
+        .iter()
+        .map(|(id, list)| (*id, list.iter().map(owner).collect::<Vec<_>>().join("; ")))
+        .collect();
+    for u in uses {
         out.row(&[
             cell(&u.line),
             cell(&u.product),
@@ -119,7 +165,20 @@ async fn csv(
             u.purl,
             u.direct.to_string(),
             u.units.to_string(),
+            cell(told.get(&u.release).map_or("", String::as_str)),
         ])?;
     }
     Ok(out.file("where-used"))
+}
+
+async fn json(
+    State(app): State<App>,
+    browser: Browser,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Response, PageError> {
+    let q = query.get("q").map_or("", String::as_str);
+    let count = inventory::answer(app.db(), browser.actor(), q, 0, 1, false).await?.totals.releases;
+    let ways = count <= WITH_WAYS;
+    let answer = inventory::answer(app.db(), browser.actor(), q, 0, EXPORTED, ways).await?;
+    Ok(json_file("where-used", &json!({ "question": q, "answer": answer })))
 }

@@ -131,7 +131,7 @@ fn what_cannot_be_ordered_gives_no_verdict() {
         let Command::Scan(args) = Cli::try_parse_from(args).unwrap().command else { panic!("not a scan") };
         let open = |_| {
             let index = Index::open(vec![Arc::new(bytes.clone())], None).unwrap();
-            Ok(Some(Opened { index, vex: Vec::new() }))
+            Ok(Some(Opened::new(index, Vec::new(), 0)))
         };
         let mut out = Vec::new();
         run_with(open, &args, &mut out).unwrap();

@@ -8,17 +8,29 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
+mod api;
+mod clients;
 mod compat;
 mod db;
+mod decisions;
+mod exports;
+mod faults;
+mod findings;
 mod folder;
 mod fuzz;
 mod hostile;
+mod inventory;
+mod jobs;
 mod matching;
 mod output;
 mod parity;
+mod people;
+mod rematch;
 mod scan;
 mod serve;
 mod show;
+mod tidy;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -36,7 +36,7 @@ fn json_of(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-fn valid(schema: &str, document: &Value) {
+pub fn valid(schema: &str, document: &Value) {
     let schema = json_of(&fs::read(root(schema)).unwrap());
     let validator = jsonschema::validator_for(&schema).unwrap();
     let faults: Vec<String> =
@@ -293,4 +293,32 @@ fn gate_and_confidence_decide_the_exit_code() {
     for (target, code, args) in cases {
         scan(data.path(), code, &[&[target], args].concat());
     }
+}
+
+/// A document may list a component twice: what is found of it is one finding with its places, in the CycloneDX output
+/// too.
+#[test]
+fn a_component_listed_twice_is_one_finding() {
+    let data = data();
+    let file = data.path().join("twice.cdx.json");
+    let component = |r: &str, version: &str| {
+        serde_json::json!({"type": "library", "name": "lodash", "version": version, "bom-ref": r,
+            "purl": format!("pkg:npm/lodash@{version}")})
+    };
+    let bom = serde_json::json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+        "components": [component("a", "4.17.15"), component("b", "4.17.15"), component("c", "4.17.14")]});
+    std::fs::write(&file, bom.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    let report = json_of(&scan(data.path(), 0, &[file, "--format", "json"]));
+    let findings = report["findings"].as_array().unwrap();
+    let of = |r: &str| findings.iter().filter(|f| f["component"]["ref"] == r).collect::<Vec<_>>();
+    assert_eq!(report["components"], 3);
+    assert!(!of("a").is_empty() && of("b").is_empty() && of("a").len() == of("c").len(), "{findings:#?}");
+    assert!(of("a").iter().all(|f| f["component"]["also"] == serde_json::json!(["b"])));
+    assert!(of("c").iter().all(|f| f["component"].get("also").is_none()));
+    let vdr = json_of(&scan(data.path(), 0, &[file, "--format", "cyclonedx"]));
+    let refs =
+        |v: &Value| v["affects"].as_array().unwrap().iter().map(|a| a["ref"].clone()).collect::<Vec<_>>();
+    let affects: Vec<_> = vdr["vulnerabilities"].as_array().unwrap().iter().map(refs).collect();
+    assert!(affects.iter().all(|r| r.contains(&"a".into()) == r.contains(&"b".into())), "{affects:?}");
 }

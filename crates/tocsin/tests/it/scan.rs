@@ -110,7 +110,7 @@ fn the_gate_fails_and_the_result_is_written_all_the_same() {
         let Command::Scan(args) = Cli::try_parse_from(args).unwrap().command else { panic!("not a scan") };
         let mut out = Vec::new();
         assert_eq!(
-            run_with(|_| Ok(Some(Opened { index: advisory(), vex: Vec::new() })), &args, &mut out).unwrap(),
+            run_with(|_| Ok(Some(Opened::new(advisory(), Vec::new(), 0))), &args, &mut out).unwrap(),
             outcome,
             "{gate}"
         );

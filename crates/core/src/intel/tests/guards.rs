@@ -170,6 +170,9 @@ fn a_newer_edition_of_a_vex_document_replaces_all_of_the_older() {
                 timestamp: Some(time.to_owned()),
                 author: None,
                 document: Some("https://example.com/vex".to_owned()),
+                path: String::new(),
+                wrong_match: false,
+                response: None,
             })
             .collect();
         VexDocument::new(&statements)

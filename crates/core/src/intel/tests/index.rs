@@ -80,15 +80,16 @@ fn a_damaged_foreign_or_missing_index_is_built_again() {
         "",
         "other 9\n",
         "tocsin-index 1\nno\nno\n",
-        "tocsin-index 2\n../x\n",
-        "tocsin-index 2\nno\nno\nno\n",
+        "tocsin-index 3\n1\n../x\n",
+        "tocsin-index 3\nno\nno\nno\nno\n",
+        "tocsin-index 3\n1\nno\nno\nno\n",
     ] {
         std::fs::write(folder.join("manifest"), text).unwrap();
         assert_eq!(titles(&store), want, "manifest {text:?}");
     }
     let names = || {
         let text = std::fs::read_to_string(folder.join("manifest")).unwrap();
-        text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>()
+        text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>()
     };
     for n in 0..names().len() {
         let file = folder.join(&names()[n]);

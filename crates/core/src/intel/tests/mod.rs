@@ -1,6 +1,7 @@
 //! The store against files in a temporary data directory, on SQLite and, where `TOCSIN_TEST_POSTGRES` tells a
 //! server's URL, on PostgreSQL.
 
+mod changes;
 mod flaws;
 mod guards;
 mod imports;

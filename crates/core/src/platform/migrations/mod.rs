@@ -9,6 +9,13 @@ mod m0003_runs;
 mod m0010_platform;
 mod m0011_inventory;
 mod m0012_remarks;
+mod m0020_jobs;
+mod m0021_fanout;
+mod m0022_people;
+mod m0023_decisions;
+mod m0024_views;
+mod m0025_inventory;
+mod m0026_api;
 
 /// All migrations.
 pub struct Migrator;
@@ -23,6 +30,13 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_platform::Migration),
             Box::new(m0011_inventory::Migration),
             Box::new(m0012_remarks::Migration),
+            Box::new(m0020_jobs::Migration),
+            Box::new(m0021_fanout::Migration),
+            Box::new(m0022_people::Migration),
+            Box::new(m0023_decisions::Migration),
+            Box::new(m0024_views::Migration),
+            Box::new(m0025_inventory::Migration),
+            Box::new(m0026_api::Migration),
         ]
     }
 }

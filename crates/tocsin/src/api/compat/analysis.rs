@@ -15,6 +15,13 @@ use tocsin_core::platform::change::Change;
 use super::fault::Fault;
 use super::{Asked, Caller, FINDINGS, given, json, millis, release, uuid};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/analysis", Access::Needs(Permission::FindingRead)),
+    ("PUT", "/api/v1/analysis", Access::Needs(Permission::FindingDecide)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/analysis", get(one).put(decide))

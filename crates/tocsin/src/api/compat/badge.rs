@@ -1,17 +1,26 @@
-//! `/api/v1/badge`: counts of a release as a small picture for a page elsewhere.
+//! `/api/v1/badge`: counts of a release as a small picture for a page elsewhere, which sends no header: the key may
+//! be in the address.
 
 use axum::Router;
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::HeaderValue;
+use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tocsin_core::inventory::{self, Release};
+use tocsin_core::platform::access::Permission;
 
 use super::fault::Fault;
 use super::{Caller, release};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/badge/vulns/project/{uuid}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/badge/vulns/project/{name}/{version}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/badge/violations/project/{uuid}", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/badge/violations/project/{name}/{version}", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -19,22 +28,6 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/badge/vulns/project/{name}/{version}", get(vulnerabilities_named))
         .route("/api/v1/badge/violations/project/{uuid}", get(violations))
         .route("/api/v1/badge/violations/project/{name}/{version}", get(violations_named))
-}
-
-/// Who looks: a page shows a picture and sends no header, so the key may be in the address.
-struct Looker(Caller);
-
-impl FromRequestParts<App> for Looker {
-    type Rejection = Fault;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Looker, Fault> {
-        let query = parts.uri.query().unwrap_or_default();
-        let key = query.split('&').filter_map(|p| p.split_once('=')).find(|(name, _)| *name == "apiKey");
-        if let Some(value) = key.and_then(|(_, key)| HeaderValue::from_str(key).ok()) {
-            parts.headers.entry("x-api-key").or_insert(value);
-        }
-        Caller::from_request_parts(parts, app).await.map(Looker)
-    }
 }
 
 /// A row of boxes: text, colour, width.
@@ -78,7 +71,7 @@ fn breaches() -> Response {
 
 async fn vulnerabilities(
     State(app): State<App>,
-    Looker(Caller(actor)): Looker,
+    Caller(actor): Caller,
     Path(text): Path<String>,
 ) -> Result<Response, Fault> {
     Ok(counts(&release(&app, &actor, &text).await?))
@@ -86,7 +79,7 @@ async fn vulnerabilities(
 
 async fn vulnerabilities_named(
     State(app): State<App>,
-    Looker(Caller(actor)): Looker,
+    Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     Ok(counts(&inventory::release_named(app.db(), &actor, &name, &version).await?))
@@ -94,7 +87,7 @@ async fn vulnerabilities_named(
 
 async fn violations(
     State(app): State<App>,
-    Looker(Caller(actor)): Looker,
+    Caller(actor): Caller,
     Path(text): Path<String>,
 ) -> Result<Response, Fault> {
     release(&app, &actor, &text).await?;
@@ -103,7 +96,7 @@ async fn violations(
 
 async fn violations_named(
     State(app): State<App>,
-    Looker(Caller(actor)): Looker,
+    Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
     inventory::release_named(app.db(), &actor, &name, &version).await?;

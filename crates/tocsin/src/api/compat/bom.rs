@@ -1,10 +1,10 @@
 //! `/api/v1/bom`: uploading an SBOM, whether its matching has ended, and getting the document back.
 
+use std::io::Read as _;
+
 use axum::body::Bytes;
 use axum::extract::{Multipart, Path, Query, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
 use base64::Engine as _;
@@ -12,22 +12,31 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tocsin_core::Error;
-use tocsin_core::inventory::{self, Amend};
+use tocsin_core::inventory::{self, Amend, Card};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_core::platform::jobs;
 
 use super::fault::Fault;
 use super::uuid::{self, Kind};
-use super::{Asked, Caller, LINE, given, is_true, json, meant, release};
-use crate::intake::{self, Place};
-use crate::server::App;
+use super::{Asked, Caller, LINE, given, json, meant, project};
+use crate::intake::{self, Place, Taken};
+use crate::server::guard::{Access, Route};
+use crate::server::{App, UPLOAD_BYTES};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("PUT", "/api/v1/bom", Access::Needs(Permission::SbomUpload)),
+    ("POST", "/api/v1/bom", Access::Needs(Permission::SbomUpload)),
+    ("GET", "/api/v1/bom/token/{uuid}", Access::Needs(Permission::SbomUpload)),
+    ("GET", "/api/v1/event/token/{uuid}", Access::Known),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/v1/bom", put(coded).post(raw))
         .route("/api/v1/bom/token/{uuid}", get(token_of_upload))
         .route("/api/v1/event/token/{uuid}", get(token))
-        .route("/api/v1/bom/cyclonedx/project/{uuid}", get(export))
 }
 
 #[derive(Default, Deserialize)]
@@ -45,6 +54,9 @@ struct Sent {
     #[serde(alias = "isLatestProjectVersion")]
     is_latest: Option<bool>,
     bom: Option<String>,
+    /// Not of this API: the answer to an upload that was told to be unusual.
+    #[serde(skip)]
+    confirm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -66,22 +78,56 @@ pub(super) async fn parts(mut form: Multipart, document: &str) -> Result<(Asked,
         if name != document {
             fields.insert(name, part.text().await.map_err(bad)?);
         } else if found.is_none() {
-            found = Some(part.bytes().await.map_err(bad)?.to_vec());
+            let kind = part.content_type().unwrap_or_default().to_ascii_lowercase();
+            let bytes = part.bytes().await.map_err(bad)?.to_vec();
+            found = Some(unpacked(document, &kind, bytes)?);
         }
     }
     Ok((fields, found))
 }
 
-async fn coded(State(app): State<App>, Caller(actor): Caller, body: Bytes) -> Result<Json<Value>, Fault> {
+/// The content of a part that is sent packed.
+fn unpacked(name: &str, kind: &str, bytes: Vec<u8>) -> Result<Vec<u8>, Fault> {
+    let mut out = Vec::new();
+    let most = UPLOAD_BYTES as u64 + 1;
+    let read = match kind {
+        "application/gzip" | "application/x-gzip" => {
+            flate2::read::MultiGzDecoder::new(&bytes[..]).take(most).read_to_end(&mut out)
+        }
+        "application/zstd" | "application/x-zstd" => {
+            zstd::Decoder::new(&bytes[..]).and_then(|d| d.take(most).read_to_end(&mut out))
+        }
+        _ => return Ok(bytes),
+    };
+    read.map_err(|e| Fault::field(name, &format!("it cannot be unpacked as {kind}: {e}"), ""))?;
+    if out.len() > UPLOAD_BYTES {
+        let text = format!("the part {name} is larger than {UPLOAD_BYTES} bytes when it is unpacked");
+        return Err(Fault::Text(StatusCode::PAYLOAD_TOO_LARGE, text));
+    }
+    Ok(out)
+}
+
+async fn coded(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(asked): Query<Asked>,
+    body: Bytes,
+) -> Result<Json<Value>, Fault> {
     actor.need(Permission::SbomUpload)?;
     let mut sent: Sent = json(&body)?;
+    sent.confirm = asked.get("confirm").cloned();
     let bom = sent.bom.take().ok_or_else(|| Fault::needed("bom"))?;
     let bytes = decode("bom", &bom)?;
     drop((bom, body));
     take(&app, &actor, &sent, bytes).await
 }
 
-async fn raw(State(app): State<App>, Caller(actor): Caller, form: Multipart) -> Result<Json<Value>, Fault> {
+async fn raw(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(asked): Query<Asked>,
+    form: Multipart,
+) -> Result<Json<Value>, Fault> {
     actor.need(Permission::SbomUpload)?;
     let (fields, bytes) = parts(form, "bom").await?;
     let none = || Fault::Text(StatusCode::BAD_REQUEST, "No BOM file provided.".to_owned());
@@ -99,6 +145,7 @@ async fn raw(State(app): State<App>, Caller(actor): Caller, form: Multipart) -> 
         parent_version: field("parentVersion"),
         is_latest: flag("isLatest").or(flag("isLatestProjectVersion")),
         bom: None,
+        confirm: asked.get("confirm").cloned(),
     };
     take(&app, &actor, &sent, bytes.ok_or_else(none)?).await
 }
@@ -128,6 +175,7 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     let (name, version) = (given(sent.project_name.as_ref()), given(sent.project_version.as_ref()));
     let there = meant(app, actor, given(sent.project.as_ref()), name, version).await?;
     let writes = actor.may(Permission::InventoryWrite);
+    let mut above = None;
     let place = match (&there, name, version) {
         (Some(r), _, _) => {
             if actor.need_in(Permission::SbomUpload, r.line).is_err() {
@@ -141,7 +189,7 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
                 let text = "The principal does not have permission to create project.".to_owned();
                 return Err(Fault::Text(StatusCode::UNAUTHORIZED, text));
             }
-            parent(app, actor, sent).await?;
+            above = parent(app, actor, sent).await?;
             Place::Named { line: LINE.to_owned(), product: product.to_owned(), version: version.to_owned() }
         }
         _ => return Err(Fault::missing("project")),
@@ -150,7 +198,16 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     let start = bytes.get(..64).unwrap_or(&bytes).to_vec();
     let file =
         if start.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'<') { "bom.xml" } else { "bom.json" };
-    let done = match intake::take(app, actor, place, file.to_owned(), bytes).await {
+    let done = match intake::receive_confirmed(
+        app,
+        actor,
+        place,
+        file.to_owned(),
+        bytes,
+        sent.confirm.clone(),
+    )
+    .await
+    {
         Err(Error::Refused(why)) => return Err(invalid("The uploaded BOM is invalid", &start, &why)),
         done => done?,
     };
@@ -160,74 +217,64 @@ async fn take(app: &App, actor: &Actor, sent: &Sent, bytes: Vec<u8>) -> Result<J
     // The newest made is its product's latest; a client's default `false` does not take that away.
     let latest = sent.is_latest.filter(|latest| *latest);
     let wanted = Amend { tags: tags.filter(|t| !t.is_empty()), latest, active: None };
+    let mut change = Change::begin(app.db(), actor).await?;
+    inventory::note_import(&mut change, done.release()).await?;
     if wanted != Amend::default() && writes {
         // Builds send these with every upload; a key that may not change them still uploads.
-        let mut change = Change::begin(app.db(), actor).await?;
-        inventory::amend(&mut change, done.release, &wanted).await?;
-        change.commit().await?;
+        inventory::amend(&mut change, done.release(), &wanted).await?;
     }
-    let (token, project) = (uuid::of(Kind::Token, done.document), uuid::of(Kind::Project, done.release));
+    if above.is_some() {
+        let card = Card { parent: above, ..Card::default() };
+        inventory::set_card(&mut change, done.release(), &card).await?;
+    }
+    change.commit().await?;
+    let project = uuid::of(Kind::Project, done.release());
+    let token = match done {
+        Taken::Now(done) => uuid::of(Kind::Token, done.document),
+        Taken::Later { job, .. } => uuid::of(Kind::Job, job),
+    };
     Ok(Json(json!({"token": token, "projectUuid": project})))
 }
 
-/// A parent that is named must be there; releases have none, so it is not kept.
-async fn parent(app: &App, actor: &Actor, sent: &Sent) -> Result<(), Fault> {
+/// The release that one to be made is part of, where the client names one.
+async fn parent(app: &App, actor: &Actor, sent: &Sent) -> Result<Option<i64>, Fault> {
     let uuid = given(sent.parent_uuid.as_ref());
     let (name, version) = (given(sent.parent_name.as_ref()), given(sent.parent_version.as_ref()));
-    if uuid.is_none() && (name.is_none() || version.is_none()) {
-        return Ok(());
-    }
+    let found = match (uuid, name, version) {
+        (None, None, _) => return Ok(None),
+        (None, Some(name), None) => project::latest_of(app, actor, name).await,
+        _ => meant(app, actor, uuid, name, version).await,
+    };
     let missing = || Fault::missing("parent component");
-    match meant(app, actor, uuid, name, version).await {
-        Ok(Some(_)) => Ok(()),
+    match found {
+        Ok(Some(r)) => Ok(Some(r.id)),
         Ok(None) | Err(Fault::Text(StatusCode::NOT_FOUND, _)) => Err(missing()),
         Err(e) => Err(e),
     }
 }
 
-/// Uploads are matched before they are answered; a token that never was is not being processed either.
-async fn token(_: Caller, Path(text): Path<String>) -> Result<Json<Value>, Fault> {
-    if !uuid::is_valid(&text) {
-        return Err(Fault::field("uuid", "Invalid UUID", &text));
-    }
-    Ok(Json(json!({"processing": false})))
-}
-
-async fn token_of_upload(Caller(actor): Caller, path: Path<String>) -> Result<Json<Value>, Fault> {
-    actor.need(Permission::SbomUpload)?;
-    token(Caller(actor), path).await
-}
-
-async fn export(
+/// Small uploads are matched before they are answered; large ones are being processed while their job waits or runs. A
+/// token that never was is not being processed either.
+async fn token(
     State(app): State<App>,
     Caller(actor): Caller,
     Path(text): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Result<Response, Fault> {
-    let bad = |text: &str| Err(Fault::Text(StatusCode::BAD_REQUEST, text.to_owned()));
-    let format = asked.get("format").map_or_else(|| "json".to_owned(), |f| f.to_ascii_lowercase());
-    if !matches!(format.as_str(), "json" | "xml") {
-        return bad("Invalid BOM format specified.");
+) -> Result<Json<Value>, Fault> {
+    if !uuid::is_valid(&text) {
+        return Err(Fault::field("uuid", "Invalid UUID", &text));
     }
-    if asked.get("variant").is_some_and(|v| !v.eq_ignore_ascii_case("inventory")) {
-        return bad("Invalid BOM variant specified. Tocsin gives back the inventory as it was uploaded.");
-    }
-    let r = release(&app, &actor, &text).await?;
-    let documents = inventory::documents(app.db(), &actor, r.id).await?;
-    let Some(newest) = documents.first() else {
-        return Err(Fault::Text(StatusCode::NOT_FOUND, "The project has no BOM.".to_owned()));
+    let processing = match uuid::id(Kind::Job, &text) {
+        Some(job) => jobs::is_pending(app.db(), &actor, job).await?,
+        None => false,
     };
-    let own = newest.format.to_ascii_lowercase();
-    if !own.starts_with("cyclonedx") || !own.ends_with(&format) {
-        return bad(&format!("The BOM was uploaded as {}; it is given back as it was.", newest.format));
-    }
-    let (_, bytes) = inventory::original(app.db(), &actor, r.id, newest.id).await?;
-    let kind = [(CONTENT_TYPE, format!("application/vnd.cyclonedx+{format}"))];
-    let mut response = (kind, bytes).into_response();
-    if is_true(&asked, "download")
-        && let Ok(value) = format!("attachment; filename=\"bom.{format}\"").parse()
-    {
-        response.headers_mut().insert(CONTENT_DISPOSITION, value);
-    }
-    Ok(response)
+    Ok(Json(json!({"processing": processing})))
+}
+
+async fn token_of_upload(
+    app: State<App>,
+    Caller(actor): Caller,
+    path: Path<String>,
+) -> Result<Json<Value>, Fault> {
+    actor.need(Permission::SbomUpload)?;
+    token(app, Caller(actor), path).await
 }

@@ -64,6 +64,15 @@ impl From<Error> for Fault {
             Error::NotFound(_) => Fault::missing("project"),
             Error::Rejected { field, message } => Fault::field(&field, &message, ""),
             Error::Conflict(what) => Fault::Text(StatusCode::CONFLICT, what),
+            Error::Unusual(q) => {
+                let why = q.reasons.join("; ");
+                let text = format!(
+                    "The upload is unusual and was not applied: {why}. Confirm it on the page of the release, or send \
+                     it again with ?confirm={}",
+                    q.confirm
+                );
+                Fault::Text(StatusCode::CONFLICT, text)
+            }
             e => {
                 crate::cli::say(&format!("error: {e}"));
                 Fault::Text(StatusCode::INTERNAL_SERVER_ERROR, "Uncaught internal server error".to_owned())

@@ -3,21 +3,40 @@
 use std::collections::HashMap;
 
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tocsin_core::detection::{self, Evidence, Filter, Finding, Ground};
+use tocsin_core::detection::{self, Filter, Finding, Ground};
 use tocsin_core::inventory::{self, Part, Release};
-use tocsin_core::platform::access::Actor;
+use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
 use super::uuid::{self, Kind};
-use super::{Asked, Caller, FINDINGS, analysis, component, counted, is_true, millis, release};
-use crate::server::App;
+use super::vulnerability::{Facts, page, source};
+use super::{
+    Asked, Caller, FINDINGS, Pages, VERSION, analysis, component, counted, is_true, millis, release, sarif,
+};
+use crate::intake::{self, Place};
+use crate::server::guard::{Access, Route};
+use crate::server::{App, now};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/finding", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/finding/project/{uuid}", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/finding/project/{uuid}/export", Access::Needs(Permission::FindingRead)),
+    ("POST", "/api/v1/finding/project/{uuid}/analyze", Access::Needs(Permission::SbomUpload)),
+];
 
 pub fn routes() -> Router<App> {
-    Router::new().route("/api/v1/finding/project/{uuid}", get(all))
+    Router::new()
+        .route("/api/v1/finding", get(everywhere))
+        .route("/api/v1/finding/project/{uuid}", get(all))
+        .route("/api/v1/finding/project/{uuid}/export", get(export))
+        .route("/api/v1/finding/project/{uuid}/analyze", post(analyze))
 }
 
 /// Open findings of a release, surely identified; what was decided away too.
@@ -26,89 +45,68 @@ pub(super) async fn of(app: &App, actor: &Actor, release: i64) -> Result<Vec<Fin
     Ok(detection::findings(app.db(), actor, &filter, None, FINDINGS).await?.findings)
 }
 
-/// Where a vulnerability is from, in this API's words.
-pub(super) fn source(id: &str) -> &'static str {
-    const PREFIXES: [(&str, &str); 5] =
-        [("CVE-", "NVD"), ("GHSA-", "GITHUB"), ("SNYK-", "SNYK"), ("INT-", "INTERNAL"), ("NPM-", "NPM")];
-    PREFIXES.iter().find(|(prefix, _)| id.starts_with(prefix)).map_or("OSV", |(_, source)| source)
+/// What a list of findings is narrowed to.
+struct Narrow<'a> {
+    suppressed: bool,
+    source: Option<&'a String>,
+    severities: Vec<String>,
+    text: String,
+    analysed: Option<bool>,
+    kev: Option<bool>,
+    epss: (Option<f64>, Option<f64>),
 }
 
-/// Word and rank of a severity.
-fn severity(word: &str) -> (&'static str, i64) {
-    match word {
-        "critical" => ("CRITICAL", 0),
-        "high" => ("HIGH", 1),
-        "medium" => ("MEDIUM", 2),
-        "low" => ("LOW", 3),
-        "none" => ("INFO", 4),
-        _ => ("UNASSIGNED", 5),
-    }
-}
-
-/// A vulnerability's page at who published it.
-fn page(id: &str) -> Option<String> {
-    match source(id) {
-        "NVD" => Some(format!("https://nvd.nist.gov/vuln/detail/{id}")),
-        "GITHUB" => Some(format!("https://github.com/advisories/{id}")),
-        "OSV" => Some(format!("https://osv.dev/vulnerability/{id}")),
-        _ => None,
-    }
-}
-
-/// The other names of a vulnerability that its evidence speaks of, each beside its CVE id or GHSA id.
-fn aliases(id: &str, evidence: &[Evidence]) -> Vec<Value> {
-    let key = |id: &str| match source(id) {
-        "NVD" => "cveId",
-        "GITHUB" => "ghsaId",
-        "SNYK" => "snykId",
-        _ => "osvId",
-    };
-    let mut others: Vec<&str> = evidence.iter().map(|e| e.record.as_str()).filter(|r| *r != id).collect();
-    others.sort_unstable();
-    others.dedup();
-    others.into_iter().filter(|o| key(o) != key(id)).map(|o| json!({key(id): id, key(o): o})).collect()
-}
-
-fn vulnerability(f: &Finding, evidence: &[Evidence]) -> Value {
-    let (word, rank) = severity(f.severity);
-    let mut v = json!({
-        "uuid": uuid::of_vulnerability(&f.vulnerability),
-        "source": source(&f.vulnerability),
-        "vulnId": f.vulnerability,
-        "severity": word,
-        "severityRank": rank,
-        "isKev": f.kev,
-        "aliases": aliases(&f.vulnerability, evidence),
-    });
-    if let Some(v) = v.as_object_mut() {
-        let mut put = |name: &str, value: Value| v.insert(name.to_owned(), value);
-        if !f.title.is_empty() {
-            put("title", f.title.clone().into());
-        }
-        if !f.fixed.is_empty() {
-            put("recommendation", format!("Fixed in {}", f.fixed).into());
-        }
-        // The score that counts for us; of which CVSS version it is, a finding does not keep.
-        if let Some(score) = f.score {
-            put("cvssV3BaseScore", score.into());
-        }
-        if let Some(epss) = f.epss {
-            put("epssScore", epss.into());
+impl Narrow<'_> {
+    fn of<'a>(asked: &'a Asked, suppressed: &str) -> Narrow<'a> {
+        let flag = |name: &str| asked.get(name).map(|v| v.eq_ignore_ascii_case("true"));
+        let number = |name: &str| asked.get(name).and_then(|v| v.parse().ok());
+        let words = |name: &str| asked.get(name).map(|s| s.to_uppercase()).unwrap_or_default();
+        let severities =
+            words("severity").split(',').map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect();
+        let text = asked.get("searchText").or(asked.get("textSearchInput"));
+        Narrow {
+            suppressed: is_true(asked, suppressed),
+            source: asked.get("source").filter(|s| !s.is_empty()),
+            severities,
+            text: text.map(|t| t.to_lowercase()).unwrap_or_default(),
+            analysed: flag("hasAnalysis"),
+            kev: flag("isKev"),
+            epss: (number("epssFrom"), number("epssTo")),
         }
     }
-    v
+
+    fn takes(&self, f: &Finding) -> bool {
+        let holds = |text: &str| text.to_lowercase().contains(&self.text);
+        (self.suppressed || !analysis::is_suppressed(&f.status))
+            && self.source.is_none_or(|s| s.eq_ignore_ascii_case(source(&f.vulnerability)))
+            && (self.severities.is_empty()
+                || self.severities.iter().any(|s| s == super::vulnerability::severity(f.severity).0))
+            && (self.text.is_empty()
+                || holds(&f.vulnerability)
+                || holds(&f.component_name)
+                || holds(&f.title))
+            && self.analysed.is_none_or(|a| a == (f.status != "under_investigation"))
+            && self.kev.is_none_or(|kev| kev == f.kev)
+            && self.epss.0.is_none_or(|least| f.epss.is_some_and(|e| e >= least))
+            && self.epss.1.is_none_or(|most| f.epss.is_some_and(|e| e <= most))
+    }
 }
 
 /// A finding as this API gives it.
-fn finding(r: &Release, f: &Finding, part: Option<&Part>, ground: &Ground) -> Value {
-    let project = uuid::of(Kind::Project, r.id);
-    let mut c: Map<String, Value> = part.map(|p| component::component(r.id, p)).unwrap_or_default();
-    let component_uuid = uuid::of_component(r.id, f.component);
+fn finding(facts: &Facts, f: &Finding, part: Option<&Part>, ground: &Ground) -> Value {
+    let project = uuid::of(Kind::Project, f.release);
+    let mut c: Map<String, Value> = part.map(|p| component::component(f.release, p)).unwrap_or_default();
+    let component_uuid = uuid::of_component(f.release, f.component);
     c.insert("uuid".to_owned(), component_uuid.clone().into());
     c.entry("name").or_insert_with(|| f.component_name.clone().into());
+    for (name, value) in [("version", &f.component_version), ("purl", &f.purl)] {
+        if !value.is_empty() {
+            c.entry(name).or_insert_with(|| value.clone().into());
+        }
+    }
     c.insert("project".to_owned(), project.clone().into());
-    c.insert("projectName".to_owned(), r.product_name.clone().into());
-    c.insert("projectVersion".to_owned(), r.version.clone().into());
+    c.insert("projectName".to_owned(), f.product.clone().into());
+    c.insert("projectVersion".to_owned(), f.release_version.clone().into());
     let mut said = json!({"isSuppressed": analysis::is_suppressed(&f.status)});
     if let (Some(said), Some(d)) = (said.as_object_mut(), &ground.decision) {
         said.insert("state".to_owned(), analysis::state(&d.status).into());
@@ -122,14 +120,28 @@ fn finding(r: &Release, f: &Finding, part: Option<&Part>, ground: &Ground) -> Va
     if let (Some(a), Some(page)) = (attribution.as_object_mut(), page(&f.vulnerability)) {
         a.insert("referenceUrl".to_owned(), page.into());
     }
+    let records: Vec<&str> = ground.evidence.iter().map(|e| e.record.as_str()).collect();
     let matrix = format!("{project}:{component_uuid}:{}", uuid::of_vulnerability(&f.vulnerability));
     json!({
         "component": c,
-        "vulnerability": vulnerability(f, &ground.evidence),
+        "vulnerability": facts.vulnerability(&f.vulnerability, Some(f), &records),
         "analysis": said,
         "attribution": attribution,
         "matrix": matrix,
     })
+}
+
+/// Findings of a release that pass, as this API gives them.
+async fn list(app: &App, actor: &Actor, r: &Release, narrow: &Narrow<'_>) -> Result<Vec<Value>, Fault> {
+    let mut findings = of(app, actor, r.id).await?;
+    findings.retain(|f| narrow.takes(f));
+    let parts = inventory::parts(app.db(), actor, r.id).await?;
+    let parts: HashMap<i64, Part> = parts.into_iter().map(|p| (p.id, p)).collect();
+    let grounds = detection::grounds(app.db(), actor, r.id).await?;
+    let facts = Facts::of(app, findings.iter().map(|f| f.vulnerability.as_str())).await?;
+    let none = Ground::default();
+    let one = |f: &Finding| finding(&facts, f, parts.get(&f.component), grounds.get(&f.id).unwrap_or(&none));
+    Ok(findings.iter().map(one).collect())
 }
 
 async fn all(
@@ -137,55 +149,101 @@ async fn all(
     Caller(actor): Caller,
     Path(text): Path<String>,
     Query(asked): Query<Asked>,
+    headers: HeaderMap,
 ) -> Result<Response, Fault> {
     let r = release(&app, &actor, &text).await?;
-    let findings = of(&app, &actor, r.id).await?;
-    let parts = inventory::parts(app.db(), &actor, r.id).await?;
-    let parts: HashMap<i64, Part> = parts.into_iter().map(|p| (p.id, p)).collect();
-    let grounds = detection::grounds(app.db(), &actor, r.id).await?;
-    let (suppressed, from) = (is_true(&asked, "suppressed"), asked.get("source"));
-    let none = Ground::default();
-    let list: Vec<Value> = findings
-        .iter()
-        .filter(|f| suppressed || !analysis::is_suppressed(&f.status))
-        .filter(|f| from.is_none_or(|s| s.eq_ignore_ascii_case(source(&f.vulnerability))))
-        .map(|f| finding(&r, f, parts.get(&f.component), grounds.get(&f.id).unwrap_or(&none)))
-        .collect();
+    let list = list(&app, &actor, &r, &Narrow::of(&asked, "suppressed")).await?;
+    if headers.get(ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("application/sarif+json"))
+    {
+        let name = format!("attachment; filename=\"findings-{}.sarif\"", uuid::of(Kind::Project, r.id));
+        let kind = "application/sarif+json".to_owned();
+        return Ok(([(CONTENT_TYPE, kind), (CONTENT_DISPOSITION, name)], sarif::log(&list).to_string())
+            .into_response());
+    }
     Ok(counted(list.len(), Json(list).into_response()))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The findings of a release in a file (File Packaging Format 1.2).
+async fn export(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(text): Path<String>,
+) -> Result<Response, Fault> {
+    let r = release(&app, &actor, &text).await?;
+    let findings = list(
+        &app,
+        &actor,
+        &r,
+        &Narrow::of(&Asked::from([("suppressed".to_owned(), "true".to_owned())]), "suppressed"),
+    )
+    .await?;
+    let uuid = uuid::of(Kind::Project, r.id);
+    let document = json!({
+        "version": "1.2",
+        "meta": {"application": "Dependency-Track", "version": VERSION, "timestamp": now()},
+        "project": {"uuid": uuid, "name": r.product_name, "version": r.version},
+        "findings": findings,
+    });
+    let disposition = format!("attachment; filename=\"findings-{uuid}.fpf\"");
+    Ok(([(CONTENT_DISPOSITION, disposition)], Json(document)).into_response())
+}
 
-    #[test]
-    fn sources_and_severities_have_this_apis_words() {
-        for (id, want) in
-            [("CVE-2021-1", "NVD"), ("GHSA-x", "GITHUB"), ("PYSEC-2021-1", "OSV"), ("SNYK-JS-1", "SNYK")]
-        {
-            assert_eq!(source(id), want, "{id}");
+/// Matches a release again. It is done when it is answered, so the token is never being processed.
+async fn analyze(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, Fault> {
+    actor.need(Permission::SbomUpload)?;
+    let r = release(&app, &actor, &text).await?;
+    actor.need_in(Permission::SbomUpload, r.line)?;
+    match inventory::original(app.db(), &actor, r.id, 0).await {
+        Ok((name, bytes)) => {
+            let done = intake::take(&app, &actor, Place::Release(r.id), name, bytes).await?;
+            Ok(Json(json!({"token": uuid::of(Kind::Token, done.document)})))
         }
-        for (n, word) in ["critical", "high", "medium", "low", "none", "unknown"].into_iter().enumerate() {
-            assert_eq!(severity(word).1, n as i64, "{word}");
+        // nothing was uploaded yet, so there is nothing to match
+        Err(tocsin_core::Error::NotFound(_)) => Ok(Json(json!({"token": uuid::of(Kind::Token, 0)}))),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Most findings that are looked through for one page of findings everywhere.
+const SEEN: usize = 50_000;
+/// Findings read at once.
+const BATCH: u64 = 1_000;
+
+/// Findings of all releases, most urgent first. The count is exact up to [`SEEN`] findings looked at.
+async fn everywhere(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Fault> {
+    let (narrow, pages) = (Narrow::of(&asked, "showSuppressed"), Pages::of(&asked));
+    let inactive = is_true(&asked, "showInactive");
+    let releases = inventory::releases(app.db(), &actor, None).await?;
+    let active: HashMap<i64, bool> = releases.iter().map(|r| (r.id, r.active)).collect();
+    let (mut found, mut total, mut seen, mut place) = (Vec::new(), 0, 0, None);
+    loop {
+        let batch =
+            detection::findings(app.db(), &actor, &Filter::default(), place.as_deref(), BATCH).await?;
+        seen += batch.findings.len();
+        for f in batch.findings {
+            if narrow.takes(&f) && (inactive || active.get(&f.release) == Some(&true)) {
+                if total >= pages.skip && found.len() < pages.size {
+                    found.push(f);
+                }
+                total += 1;
+            }
+        }
+        place = batch.next;
+        if place.is_none() || (seen >= SEEN && found.len() >= pages.size) {
+            break;
         }
     }
-
-    #[test]
-    fn aliases_pair_the_main_id_with_each_other() {
-        let evidence = |record: &str| Evidence {
-            source: "osv".to_owned(),
-            record: record.to_owned(),
-            identifier: String::new(),
-            range: String::new(),
-            verdict: String::new(),
-            confidence: String::new(),
-            reason: String::new(),
-        };
-        let list = [evidence("GHSA-a"), evidence("CVE-2024-1"), evidence("GHSA-a"), evidence("PYSEC-1")];
-        let want = vec![
-            json!({"cveId": "CVE-2024-1", "ghsaId": "GHSA-a"}),
-            json!({"cveId": "CVE-2024-1", "osvId": "PYSEC-1"}),
-        ];
-        assert_eq!(aliases("CVE-2024-1", &list), want);
-    }
+    let facts = Facts::of(&app, found.iter().map(|f| f.vulnerability.as_str())).await?;
+    let none = Ground::default();
+    let list: Vec<Value> = found.iter().map(|f| finding(&facts, f, None, &none)).collect();
+    let kind = if place.is_none() { "EXACT" } else { "BOUNDED" };
+    Ok(([("x-total-count-type", kind)], counted(total, Json(list).into_response())).into_response())
 }

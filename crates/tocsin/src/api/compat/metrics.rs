@@ -1,4 +1,5 @@
-//! `/api/v1/metrics`: counts of a release, of now. Tocsin counts with every change, so there is nothing to refresh.
+//! `/api/v1/metrics`: counts of a release or of all, of now and by day. Tocsin counts with every change, so there is
+//! nothing to refresh.
 
 use std::collections::HashSet;
 
@@ -7,17 +8,41 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use tocsin_core::inventory::Release;
-use tocsin_core::platform::access::Actor;
+use tocsin_core::detection::{self, Counted, Finding};
+use tocsin_core::inventory::{self, Release};
+use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
-use super::{Caller, analysis, finding, millis, release};
-use crate::server::App;
+use super::{Caller, analysis, component, finding, millis, release};
+use crate::server::guard::{Access, Route};
+use crate::server::{App, later, now};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v1/metrics/project/{uuid}/current", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/metrics/project/{uuid}/refresh", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/metrics/project/{uuid}/since/{date}", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/project/{uuid}/days/{days}", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/portfolio/current", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/portfolio/refresh", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/api/v1/metrics/portfolio/since/{date}", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/portfolio/{days}/days", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/component/{uuid}/current", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v1/metrics/component/{uuid}/refresh", Access::Needs(Permission::InventoryRead)),
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/api/v1/metrics/project/{uuid}/current", get(current))
         .route("/api/v1/metrics/project/{uuid}/refresh", get(refresh))
+        .route("/api/v1/metrics/project/{uuid}/since/{date}", get(since))
+        .route("/api/v1/metrics/project/{uuid}/days/{days}", get(days))
+        .route("/api/v1/metrics/portfolio/current", get(portfolio))
+        .route("/api/v1/metrics/portfolio/refresh", get(refresh_all))
+        .route("/api/v1/metrics/portfolio/since/{date}", get(portfolio_since))
+        .route("/api/v1/metrics/portfolio/{days}/days", get(portfolio_days))
+        .route("/api/v1/metrics/component/{uuid}/current", get(of_component))
+        .route("/api/v1/metrics/component/{uuid}/refresh", get(refresh_component))
 }
 
 /// Dependency-Track's inherited risk score: 10, 5, 3, 1 and, without rating, 5 for each.
@@ -25,37 +50,61 @@ pub(super) fn risk(open: &[i64; 5]) -> i64 {
     open.iter().zip([10, 5, 3, 1, 5]).map(|(count, weight)| count * weight).sum()
 }
 
+fn severities(open: &[i64; 5]) -> Value {
+    let [critical, high, medium, low, unassigned] = open;
+    json!({
+        "critical": critical, "high": high, "medium": medium, "low": low, "unassigned": unassigned,
+        "vulnerabilities": open.iter().sum::<i64>(), "inheritedRiskScore": risk(open),
+    })
+}
+
+fn put(m: &mut Value, more: Value) {
+    if let (Some(m), Value::Object(more)) = (m.as_object_mut(), more) {
+        m.extend(more);
+    }
+}
+
 /// What a release's own counts say; nothing of one that was never matched. Clients need both times.
 pub(super) fn brief(r: &Release) -> Option<Value> {
     let at = r.matched.as_deref().and_then(millis)?;
-    let [critical, high, medium, low, unassigned] = r.open;
-    Some(json!({
-        "critical": critical, "high": high, "medium": medium, "low": low, "unassigned": unassigned,
-        "vulnerabilities": r.open.iter().sum::<i64>(), "components": r.components,
-        "inheritedRiskScore": risk(&r.open), "firstOccurrence": at, "lastOccurrence": at,
-    }))
+    let mut m = severities(&r.open);
+    put(
+        &mut m,
+        json!({"components": r.components, "kev": r.exploited, "firstOccurrence": at, "lastOccurrence": at}),
+    );
+    put(&mut m, policies());
+    Some(m)
 }
 
-/// All counts of a release.
-pub(super) async fn of(app: &App, actor: &Actor, r: &Release) -> Result<Value, Fault> {
-    let findings = finding::of(app, actor, r.id).await?;
+/// Counts of policy violations, which clients expect among the others.
+fn policies() -> Value {
+    let mut all = serde_json::Map::new();
+    for kind in ["", "License", "Security", "Operational"] {
+        for count in ["Total", "Audited", "Unaudited"] {
+            all.insert(format!("policyViolations{kind}{count}"), 0.into());
+        }
+    }
+    for state in ["Fail", "Warn", "Info"] {
+        all.insert(format!("policyViolations{state}"), 0.into());
+    }
+    all.into()
+}
+
+/// Counts that only the findings tell.
+fn told(findings: &[Finding]) -> Value {
     let (away, open): (Vec<_>, Vec<_>) = findings.iter().partition(|f| analysis::is_suppressed(&f.status));
     let audited = open.iter().filter(|f| f.status != "under_investigation").count();
     let vulnerable: HashSet<i64> = open.iter().map(|f| f.component).collect();
+    json!({"vulnerableComponents": vulnerable.len(), "suppressed": away.len(), "findingsTotal": open.len(),
+        "findingsAudited": audited, "findingsUnaudited": open.len() - audited})
+}
+
+/// All counts of a release.
+async fn of(app: &App, actor: &Actor, r: &Release) -> Result<Value, Fault> {
     let none =
         || Fault::Text(StatusCode::NOT_FOUND, "No metrics were found for the specified project.".to_owned());
     let mut m = brief(r).ok_or_else(none)?;
-    if let Some(m) = m.as_object_mut() {
-        let mut put = |name: &str, value: Value| m.insert(name.to_owned(), value);
-        put("vulnerableComponents", vulnerable.len().into());
-        put("suppressed", away.len().into());
-        put("findingsTotal", open.len().into());
-        put("findingsAudited", audited.into());
-        put("findingsUnaudited", (open.len() - audited).into());
-        for kind in ["Fail", "Warn", "Info", "Total", "Audited", "Unaudited"] {
-            put(&format!("policyViolations{kind}"), 0.into());
-        }
-    }
+    put(&mut m, told(&finding::of(app, actor, r.id).await?));
     Ok(m)
 }
 
@@ -77,13 +126,142 @@ async fn refresh(
     Ok(StatusCode::OK)
 }
 
+async fn refresh_all(Caller(actor): Caller) -> Result<StatusCode, Fault> {
+    actor.need(Permission::InventoryRead)?;
+    Ok(StatusCode::OK)
+}
+
+async fn refresh_component(Caller(actor): Caller, Path(text): Path<String>) -> Result<StatusCode, Fault> {
+    actor.need(Permission::InventoryRead)?;
+    component::place(&text)?;
+    Ok(StatusCode::OK)
+}
+
+/// The counts of a day. Each lasts until the next, and the last until now.
+fn day(c: &Counted, until: i64) -> Value {
+    let first = millis(&c.at).or_else(|| millis(&format!("{}T00:00:00Z", c.day))).unwrap_or(until);
+    let total: i64 = c.open.iter().sum();
+    let mut m = severities(&c.open);
+    put(
+        &mut m,
+        json!({"components": c.components, "vulnerableComponents": c.vulnerable, "suppressed": c.suppressed,
+            "findingsTotal": total, "findingsAudited": c.audited, "findingsUnaudited": total - c.audited,
+            "projects": c.releases, "firstOccurrence": first, "lastOccurrence": until.max(first)}),
+    );
+    put(&mut m, policies());
+    m
+}
+
+fn list(counted: &[Counted]) -> Vec<Value> {
+    let ends = counted.iter().skip(1).map(|c| millis(&c.at).unwrap_or(0)).chain(millis(&now()));
+    counted.iter().zip(ends).map(|(c, until)| day(c, until)).collect()
+}
+
+/// A date as this API writes it in paths: `20260131`.
+fn date(text: &str) -> Result<String, Fault> {
+    let wrong = || Fault::Text(StatusCode::BAD_REQUEST, "The specified date format is incorrect.".to_owned());
+    let day = match (text.get(..4), text.get(4..6), text.get(6..)) {
+        (Some(y), Some(m), Some(d)) if text.len() == 8 => format!("{y}-{m}-{d}"),
+        _ => return Err(wrong()),
+    };
+    day.parse::<jiff::civil::Date>().map_err(|_| wrong())?;
+    Ok(day)
+}
+
+/// The day so many days ago.
+fn ago(days: &str) -> Result<String, Fault> {
+    let days: i64 = days.parse().map_err(|_| Fault::field("days", "it is a number of days", days))?;
+    let at = later(-24 * days.clamp(0, 36_500));
+    Ok(at.get(..10).unwrap_or(&at).to_owned())
+}
+
+async fn history(app: &App, actor: &Actor, text: &str, since: &str) -> Result<Json<Vec<Value>>, Fault> {
+    let r = release(app, actor, text).await?;
+    Ok(Json(list(&detection::counted(app.db(), actor, Some(r.id), since).await?)))
+}
+
+async fn since(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((text, from)): Path<(String, String)>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    history(&app, &actor, &text, &date(&from)?).await
+}
+
+async fn days(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path((text, days)): Path<(String, String)>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    history(&app, &actor, &text, &ago(&days)?).await
+}
+
+async fn portfolio(State(app): State<App>, Caller(actor): Caller) -> Result<Json<Value>, Fault> {
+    let today = now();
+    let counted = detection::counted(app.db(), &actor, None, today.get(..10).unwrap_or(&today)).await?;
+    let last = counted.last().cloned().unwrap_or_default();
+    let releases = inventory::releases(app.db(), &actor, None).await?;
+    let active: Vec<&Release> = releases.iter().filter(|r| r.active).collect();
+    let vulnerable = active.iter().filter(|r| r.open.iter().sum::<i64>() > 0).count();
+    let mut m = day(&last, millis(&today).unwrap_or_default());
+    put(&mut m, json!({"projects": active.len(), "vulnerableProjects": vulnerable}));
+    Ok(Json(m))
+}
+
+async fn portfolio_since(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(from): Path<String>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    Ok(Json(list(&detection::counted(app.db(), &actor, None, &date(&from)?).await?)))
+}
+
+async fn portfolio_days(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(days): Path<String>,
+) -> Result<Json<Vec<Value>>, Fault> {
+    Ok(Json(list(&detection::counted(app.db(), &actor, None, &ago(&days)?).await?)))
+}
+
+async fn of_component(
+    State(app): State<App>,
+    Caller(actor): Caller,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, Fault> {
+    let (release, component) = component::place(&text)?;
+    let mut found = finding::of(&app, &actor, release).await?;
+    found.retain(|f| f.component == component);
+    let mut open = [0; 5];
+    for f in found.iter().filter(|f| !analysis::is_suppressed(&f.status)) {
+        let at = ["critical", "high", "medium", "low"].iter().position(|s| *s == f.severity).unwrap_or(4);
+        if let Some(n) = open.get_mut(at) {
+            *n += 1;
+        }
+    }
+    let at = millis(&now());
+    let mut m = severities(&open);
+    put(&mut m, told(&found));
+    put(&mut m, json!({"firstOccurrence": at, "lastOccurrence": at}));
+    put(&mut m, policies());
+    Ok(Json(m))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::risk;
+    use super::*;
 
     #[test]
     fn risk_is_weighted_by_severity() {
         assert_eq!(risk(&[1, 1, 1, 1, 1]), 24);
         assert_eq!(risk(&[2, 0, 3, 0, 1]), 34);
+    }
+
+    #[test]
+    fn dates_are_read_as_they_are_written_there() {
+        assert_eq!(date("20260131").unwrap(), "2026-01-31");
+        for wrong in ["", "2026-01-31", "20260231", "202601311", "yyyymmdd", "20é60131"] {
+            assert!(date(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -1,34 +1,41 @@
 //! The API of Dependency-Track under `/api/v1` and `/api/version`, as far as its clients use it (behaviour of 4.13), so
 //! that a build that uploads there uploads here. Its *project* is our release: `name` is the product, `version` the
-//! release's version. An upload is matched before it is answered, so no token is ever still being processed.
+//! release's version. A small upload is matched before it is answered; the token of a large one is of the job
+//! that reads it.
 
 mod analysis;
 mod badge;
 mod bom;
 mod component;
+mod edit;
+mod export;
 mod fault;
 mod finding;
 mod metrics;
 mod project;
+mod property;
+mod sarif;
 mod team;
 mod uuid;
 mod version;
 mod vex;
 mod violation;
+mod vulnerability;
 
 use std::collections::HashMap;
 
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::any;
 use serde::de::DeserializeOwned;
 use tocsin_core::inventory::{self, Release};
 use tocsin_core::platform::access::Actor;
 
+use crate::server::guard::{Access, Route};
 use crate::server::{self, App};
 use fault::Fault;
 
@@ -41,6 +48,39 @@ const LINE: &str = "Products";
 /// Most findings of one release that are read at once.
 const FINDINGS: u64 = 1_000_000;
 
+/// Who may use what here: each table of this API.
+pub(super) const ACCESS: &[&[Route]] = &[
+    OWN,
+    version::ACCESS,
+    team::ACCESS,
+    bom::ACCESS,
+    project::ACCESS,
+    edit::ACCESS,
+    property::ACCESS,
+    vulnerability::ACCESS,
+    export::ACCESS,
+    component::ACCESS,
+    finding::ACCESS,
+    metrics::ACCESS,
+    analysis::ACCESS,
+    vex::ACCESS,
+    violation::ACCESS,
+    badge::ACCESS,
+];
+
+/// What this server does not have of it is not there for anybody.
+const OWN: &[Route] = &[("ANY", "/api/v1/{*rest}", Access::Public)];
+
+/// A caller whose key is not known.
+pub(super) fn unknown() -> Response {
+    told(Fault::Empty(StatusCode::UNAUTHORIZED).into_response())
+}
+
+/// A caller who may not, or a fault while that was found out.
+pub(super) fn refusal(e: tocsin_core::Error) -> Response {
+    told(Fault::from(e).into_response())
+}
+
 /// All routes.
 pub fn routes() -> Router<App> {
     Router::new()
@@ -48,6 +88,10 @@ pub fn routes() -> Router<App> {
         .merge(team::routes())
         .merge(bom::routes())
         .merge(project::routes())
+        .merge(edit::routes())
+        .merge(property::routes())
+        .merge(vulnerability::routes())
+        .merge(export::routes())
         .merge(component::routes())
         .merge(finding::routes())
         .merge(metrics::routes())
@@ -55,11 +99,24 @@ pub fn routes() -> Router<App> {
         .merge(vex::routes())
         .merge(violation::routes())
         .merge(badge::routes())
-        .route("/api/v1/{*rest}", any(|| async { StatusCode::NOT_FOUND }))
+        .route("/api/v1/{*rest}", any(elsewhere))
         .layer(middleware::map_response(powered))
 }
 
-async fn powered(mut response: Response) -> Response {
+/// What is not there; an address with a slash too many leads to the one without, as it does there.
+async fn elsewhere(uri: Uri) -> Response {
+    let query = uri.query().map_or(String::new(), |q| format!("?{q}"));
+    match uri.path().strip_suffix('/').filter(|p| !p.ends_with('/')) {
+        Some(path) => Redirect::permanent(&format!("{path}{query}")).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn powered(response: Response) -> Response {
+    told(response)
+}
+
+fn told(mut response: Response) -> Response {
     response.headers_mut().insert("x-powered-by", HeaderValue::from_static(POWERED));
     response
 }
@@ -125,15 +182,26 @@ fn millis(at: &str) -> Option<i64> {
     at.parse::<jiff::Timestamp>().ok().map(|t| t.as_millisecond())
 }
 
+/// Which part of a list is wanted.
+struct Pages {
+    skip: usize,
+    size: usize,
+}
+
+impl Pages {
+    fn of(asked: &Asked) -> Pages {
+        let number = |name: &str| asked.get(name).and_then(|v| v.parse::<usize>().ok());
+        let size = number("limit").or(number("pageSize")).unwrap_or(100).max(1);
+        let page = number("pageNumber").or(number("page")).unwrap_or(1).max(1);
+        Pages { skip: number("offset").unwrap_or((page - 1).saturating_mul(size)), size }
+    }
+}
+
 /// One page of a list with its whole length in `X-Total-Count`.
 fn paged(all: Vec<serde_json::Value>, asked: &Asked) -> Response {
-    use axum::response::IntoResponse;
-    let number = |name: &str| asked.get(name).and_then(|v| v.parse::<usize>().ok());
-    let size = number("limit").or(number("pageSize")).unwrap_or(100).max(1);
-    let page = number("pageNumber").unwrap_or(1).max(1);
-    let skip = number("offset").unwrap_or((page - 1).saturating_mul(size));
+    let pages = Pages::of(asked);
     let total = all.len();
-    let page: Vec<serde_json::Value> = all.into_iter().skip(skip).take(size).collect();
+    let page: Vec<serde_json::Value> = all.into_iter().skip(pages.skip).take(pages.size).collect();
     counted(total, axum::Json(page).into_response())
 }
 

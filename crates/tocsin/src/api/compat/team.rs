@@ -8,6 +8,10 @@ use tocsin_core::platform::access::Permission;
 use super::Caller;
 use super::uuid::{self, Kind};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[("GET", "/api/v1/team/self", Access::Known)];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/v1/team/self", get(own))

@@ -13,6 +13,8 @@ pub enum Kind {
     Token = 3,
     /// The workspace of a key.
     Team = 4,
+    /// A large upload, which a job reads; its number is the job's.
+    Job = 6,
     /// The server itself.
     Server = 5,
 }

@@ -6,6 +6,10 @@ use serde_json::{Value, json};
 
 use super::uuid::{self, Kind};
 use crate::server::App;
+use crate::server::guard::{Access, Route};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[("GET", "/api/version", Access::Public)];
 
 pub fn routes() -> Router<App> {
     Router::new().route("/api/version", get(version))

@@ -6,8 +6,9 @@ use tocsin_core::intel::{
 };
 use tocsin_model::record::{
     Affected, CatalogueEntry, Configuration, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry,
-    VersionStatus,
 };
+
+use crate::output::said::version_status;
 
 fn counts(source: &str, c: &Counts) -> Value {
     json!({"source": source, "read": c.read, "new": c.new, "changed": c.changed, "unchanged": c.unchanged,
@@ -95,17 +96,6 @@ pub(super) fn kind(kind: RecordKind) -> &'static str {
         RecordKind::Vulnerability => "vulnerability",
         RecordKind::Malware => "malware",
         RecordKind::Informational => "informational",
-    }
-}
-
-/// The word for the status of a version.
-pub(super) fn version_status(status: VersionStatus) -> &'static str {
-    match status {
-        VersionStatus::Affected => "affected",
-        VersionStatus::Unaffected => "unaffected",
-        VersionStatus::Unknown => "unknown",
-        VersionStatus::Fixed => "fixed",
-        VersionStatus::UnderInvestigation => "under_investigation",
     }
 }
 

@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 
 use tocsin_core::intel::{Shown, ShownRecord};
-use tocsin_model::record::{
-    Affected, CatalogueEntry, CpeMatch, Fact, RecordKind, RecordState, Target, VersionEntry, VersionStatus,
-};
+use tocsin_model::record::{CatalogueEntry, Fact, RecordKind, RecordState};
 
-use super::json::{cwes, kind, state, version_status};
+use super::json::{cwes, kind, state};
 use super::tables::{Page, WIDTH};
+use crate::output::said::{affected, matched};
 use crate::output::text::{clip, grouped, plain, wrap};
 
 /// Lines of a description, and items of a list, that are shown; the whole is in the JSON and the raw record.
@@ -217,82 +216,4 @@ fn record(out: &mut dyn Write, page: &Page, r: &ShownRecord) -> io::Result<()> {
         )?;
     }
     Ok(())
-}
-
-fn name(target: &Target) -> String {
-    match target {
-        Target::Package { ecosystem, release, name, .. } if release.is_empty() => {
-            format!("{} {name}", ecosystem.osv_name())
-        }
-        Target::Package { ecosystem, release, name, .. } => {
-            format!("{}:{release} {name}", ecosystem.osv_name())
-        }
-        Target::Cpe(cpe) => cpe.to_string(),
-        Target::Named { vendor, product } => format!("{vendor} {product}"),
-        Target::OtherPurl(purl) => purl.to_string(),
-    }
-}
-
-fn affected(a: &Affected) -> String {
-    let v = &a.versions;
-    let (exact, ranges): (Vec<&VersionEntry>, Vec<&VersionEntry>) =
-        v.entries.iter().partition(|e| e.is_exact());
-    let mut said: Vec<String> = ranges
-        .iter()
-        .take(6)
-        .map(|e| {
-            let words = bounds(e.low.as_deref(), e.low_open, e.high.as_deref(), e.high_closed);
-            let status = if e.status == VersionStatus::Affected { "" } else { version_status(e.status) };
-            format!("{words} {status}").trim_end().to_owned()
-        })
-        .collect();
-    if ranges.len() > 6 {
-        said.push(format!("{} more ranges", ranges.len() - 6));
-    }
-    match exact.as_slice() {
-        [] => {}
-        few if few.len() <= 3 => said.extend(few.iter().map(|e| {
-            let status = if e.status == VersionStatus::Affected { "" } else { version_status(e.status) };
-            format!("{} {status}", e.low.as_deref().unwrap_or("")).trim_end().to_owned()
-        })),
-        many => said.push(format!("{} versions by name", many.len())),
-    }
-    if let Some(why) = &v.undecidable {
-        said.push(format!("undecidable: {}", clip(why, 60)));
-    }
-    if v.default != VersionStatus::Unaffected {
-        said.push(format!("else {}", version_status(v.default)));
-    }
-    if !v.fixed.is_empty() {
-        let first: Vec<&str> = v.fixed.iter().take(4).map(String::as_str).collect();
-        said.push(format!("fixed in {}", first.join(", ")));
-    }
-    format!(
-        "{}: {}",
-        name(&a.target),
-        if said.is_empty() { "no version".to_owned() } else { said.join("; ") }
-    )
-}
-
-fn matched(m: &CpeMatch, and: bool) -> String {
-    let role = if !m.vulnerable {
-        "  (condition)"
-    } else if and {
-        "  (with a condition)"
-    } else {
-        ""
-    };
-    if m.low.is_none() && m.high.is_none() {
-        return format!("{}{role}", m.cpe);
-    }
-    format!("{}: {}{role}", m.cpe, bounds(m.low.as_deref(), m.low_open, m.high.as_deref(), m.high_closed))
-}
-
-fn bounds(low: Option<&str>, low_open: bool, high: Option<&str>, high_closed: bool) -> String {
-    let low = low.map(|l| format!("{}{l}", if low_open { ">" } else { ">=" }));
-    let high = high.map(|h| format!("{}{h}", if high_closed { "<=" } else { "<" }));
-    match (low, high) {
-        (None, None) => "every version".to_owned(),
-        (low, high) => [low, high].into_iter().flatten().collect::<Vec<_>>().join(" "),
-    }
 }

@@ -1,0 +1,153 @@
+//! `/api/v2/vex`: VEX documents in, with what became of each statement, and out.
+
+use axum::Json;
+use axum::extract::{Multipart, Path, Query, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use tocsin_core::detection::{self, Imported, Place};
+use tocsin_core::inventory;
+use tocsin_core::platform::access::Permission;
+use tocsin_formats::vex::Format;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::server::guard::{Access, Route};
+use crate::server::{ApiError, App, Client};
+use crate::vex;
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v2/vex", Access::Needs(Permission::FindingRead)),
+    ("POST", "/api/v2/vex", Access::Needs(Permission::FindingDecide)),
+    ("GET", "/api/v2/vex/{id}", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v2/releases/{id}/vex", Access::Needs(Permission::FindingRead)),
+];
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, take)).routes(routes!(one)).routes(routes!(export))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Paging {
+    /// Where the page begins: only documents whose id is lower, the last one of the page before.
+    below: Option<i64>,
+    /// Documents on a page.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    limit: Option<u64>,
+    /// Only documents that were for this release.
+    release: Option<i64>,
+}
+
+/// A form with a VEX document.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it describes the form; the parts are read one by one")]
+struct VexForm {
+    /// The document: CSAF, OpenVEX or CycloneDX.
+    #[schema(value_type = String, format = Binary, content_media_type = "application/octet-stream")]
+    vex: Vec<u8>,
+    /// Id of the release whose findings it is about.
+    release: Option<i64>,
+    /// Name of the product whose findings it is about, in all releases or in one.
+    product: Option<String>,
+    /// Version of the release.
+    version: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Form {
+    /// `openvex`, `csaf` or `cyclonedx`.
+    #[param(example = "openvex")]
+    format: Option<String>,
+}
+
+/// VEX documents taken in
+///
+/// Newest first, each with what became of its statements.
+#[utoipa::path(get, path = "/api/v2/vex", tag = "Decisions", params(Paging),
+    responses((status = 200, description = "A page of documents.", body = Vec<Imported>)))]
+async fn list(
+    State(app): State<App>,
+    Client(who): Client,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Vec<Imported>>, ApiError> {
+    let most = paging.limit.unwrap_or(100).clamp(1, 1000);
+    Ok(Json(detection::vex_imports(app.db(), &who.actor, paging.release, paging.below, most).await?))
+}
+
+/// A VEX document taken in
+#[utoipa::path(get, path = "/api/v2/vex/{id}", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the document.")),
+    responses((status = 200, description = "The document.", body = Imported)))]
+async fn one(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Imported>, ApiError> {
+    Ok(Json(detection::vex_import(app.db(), &who.actor, id).await?))
+}
+
+/// Takes a VEX document in
+///
+/// Its statements decide findings of a release, of a product, or of the workspace where neither is named. The reply
+/// tells what became of each statement.
+#[utoipa::path(post, path = "/api/v2/vex", tag = "Decisions",
+    request_body(content = VexForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "What became of its statements.", body = Imported)))]
+async fn take(
+    State(app): State<App>,
+    Client(who): Client,
+    parts: Multipart,
+) -> Result<Json<Imported>, ApiError> {
+    let (fields, file) =
+        crate::ui::form(parts).await.map_err(|_| ApiError::bad("the form cannot be read"))?;
+    let Some((name, bytes)) = file else {
+        return Err(ApiError::bad("the part `vex` with the file is missing"));
+    };
+    let field = |name: &str| fields.get(name).map(|v| v.trim()).filter(|v| !v.is_empty());
+    let place = match (field("release"), field("product"), field("version")) {
+        (Some(id), _, _) => {
+            Place::Release(id.parse().map_err(|_| ApiError::bad("`release` is the id of a release"))?)
+        }
+        (None, Some(product), Some(version)) => {
+            Place::Release(inventory::release_named(app.db(), &who.actor, product, version).await?.id)
+        }
+        (None, Some(product), None) => {
+            let products = inventory::products(app.db(), &who.actor).await?;
+            let found = products.into_iter().find(|p| p.name == product);
+            let missing = || tocsin_core::Error::NotFound(format!("product {product}"));
+            Place::Product(found.ok_or_else(missing)?.id)
+        }
+        (None, None, Some(_)) => return Err(ApiError::bad("`version` needs `product`")),
+        (None, None, None) => Place::Workspace,
+    };
+    Ok(Json(vex::take(&app, &who.actor, place, name, bytes).await?))
+}
+
+/// What was decided of a release, as VEX
+#[utoipa::path(get, path = "/api/v2/releases/{id}/vex", tag = "Decisions",
+    params(("id" = i64, Path, description = "Id of the release."), Form),
+    responses((status = 200, description = "The document.", body = serde_json::Value)))]
+async fn export(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+    Query(form): Query<Form>,
+) -> Result<Response, ApiError> {
+    let name = form.format.as_deref().unwrap_or("openvex");
+    let format =
+        Format::parse(name).ok_or_else(|| ApiError::bad("`format` is openvex, csaf or cyclonedx"))?;
+    let made = vex::of_release(&app, &who.actor, id, format).await?;
+    let kind = match format {
+        Format::CycloneDx => "application/vnd.cyclonedx+json",
+        _ => "application/json",
+    };
+    let headers = [
+        (CONTENT_TYPE, kind.to_owned()),
+        (CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", made.name)),
+    ];
+    Ok((headers, made.bytes).into_response())
+}
