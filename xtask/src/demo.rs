@@ -14,12 +14,8 @@ const PORT: u16 = 8470;
 /// Fills a data folder with the maker's workspace and serves it until it is stopped.
 pub fn serve() -> Outcome {
     prepare()?;
-<<<<<<< ours
     super::assets();
-    cargo(&["build", "--locked", "-p", "tocsin", "-p", "tocsin-demo"])?;
-=======
     cargo(&["build", "--locked", "--workspace", "--bin", "tocsin", "--bin", "tocsin-demo"])?;
->>>>>>> theirs
     let data = fresh("demo")?;
     let password = password()?;
     println!("==> filling {} with the demo's maker", data.display());
