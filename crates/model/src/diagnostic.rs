@@ -109,6 +109,7 @@ codes! {
     "input-empty" Error "Give a file with content; the file is empty or holds only white space.";
     "input-unreadable" Error "Check that the file exists and may be read.";
     "input-unrecognised" Error "Give an SBOM, lock file or intelligence file of a supported format.";
+    "input-several" Error "Upload each of the documents for a release of its own.";
     "input-syntax" Error "The file is damaged or not of the format it claims; produce it again.";
     "input-encoding" Warning "Write the file as UTF-8; damaged characters were replaced.";
     "input-duplicate-key" Warning "The same key stands twice in one object; the last one was used.";

@@ -163,7 +163,7 @@ fn vex_goes_in_and_out() {
         let approved = client.post(&format!("/api/v2/decisions/{id}/approval"), &json!({"remark": "x"}));
         assert_eq!(approved.status, 409, "a key is no second person");
         let finding = client.get(&format!("/api/v2/releases/{release}/findings")).json();
-        let finding = finding["findings"][0]["id"].as_i64().unwrap();
+        let finding = finding["items"][0]["id"].as_i64().unwrap();
         let owned = client
             .post(&format!("/api/v2/findings/{finding}/owner"), &json!({"owner": 1, "due": "2030-01-01"}));
         assert_eq!(owned.json()["changed"], 1, "{}", owned.text());
