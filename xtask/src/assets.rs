@@ -27,7 +27,15 @@ pub fn fetch() -> super::Outcome {
     println!("==> installing {SWAGGER} into {}", scratch.display());
     let io = |e: std::io::Error| format!("{}: {e}", folder.display());
     fs::create_dir_all(&scratch).map_err(io)?;
-    let options = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
+    let options = [
+        "install",
+        "--no-save",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--fetch-retries=1",
+        "--prefix",
+    ];
     super::run(Command::new("npm").args(options).arg(&scratch).arg(SWAGGER))?;
     fs::create_dir_all(&folder).map_err(io)?;
     for file in FILES {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -116,7 +117,7 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
     let mut rules = Vec::new();
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     let mut results = Vec::new();
-    let uri = uri(scan.target);
+    let mut files: HashMap<usize, String> = HashMap::new();
     for item in scan.all() {
         let v = &item.finding.vulnerability;
         let number = *numbers.entry(v.id.as_str()).or_insert_with(|| {
@@ -133,7 +134,9 @@ pub fn write(out: &mut dyn Write, scan: &Scan<'_>) -> io::Result<()> {
             });
             rules.len() - 1
         });
-        results.push(result(item, number, &uri, scan.place(item)));
+        let place = scan.place(item);
+        let file = files.entry(item.document).or_insert_with(|| uri(&file(scan.target, place)));
+        results.push(result(item, number, file, place));
     }
     let log = Log {
         schema: "https://json.schemastore.org/sarif-2.1.0.json",
@@ -191,6 +194,16 @@ fn level(severity: &str) -> &'static str {
         "low" | "none" => "note",
         _ => "warning",
     }
+}
+
+/// The file that a document stands in: the one in the folder that was scanned, the archive around it, or the target.
+/// Who shows a result beside its file finds it only under the file's own path.
+fn file(target: &str, place: Option<&str>) -> String {
+    let Some(place) = place else { return target.to_owned() };
+    let outside = place.rmatch_indices('!').map(|(at, _)| &place[..at]);
+    let inside = std::iter::once(place).chain(outside).map(|p| Path::new(target).join(p));
+    let found = inside.filter(|p| p.is_file()).find_map(|p| Some(p.to_str()?.to_owned()));
+    found.unwrap_or_else(|| target.to_owned())
 }
 
 /// A path as a URI reference (RFC 3986): every byte that may not stand in a path is percent-encoded.

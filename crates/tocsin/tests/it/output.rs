@@ -180,6 +180,16 @@ fn a_finding_tells_its_document() {
     }
     let single = json_of(&scan(data.path(), 0, &[&pump(), "--format", "json"]));
     assert_eq!(single["findings"][0]["component"]["document"], Value::Null);
+    // a reviewer's tool shows a result beside its file, so SARIF names the file and not the folder
+    let sarif = json_of(&scan(data.path(), 0, &[target, "--format", "sarif"]));
+    let files: std::collections::BTreeSet<&str> = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"])
+        .map(|uri| uri.as_str().unwrap().strip_prefix(target).unwrap())
+        .collect();
+    assert_eq!(files.into_iter().collect::<Vec<_>>(), ["/pump.cdx.json", "/sub/gauge.cdx.json"]);
 }
 
 #[test]
