@@ -47,7 +47,15 @@ pub fn prepare() -> Result<Browser, String> {
     if !MODULES.iter().all(|m| installed(&modules, m)) {
         println!("==> installing {} into {}", MODULES.join(" and "), folder.display());
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let options = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
+        let options = [
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--fetch-retries=0",
+            "--prefix",
+        ];
         super::run(Command::new("npm").args(options).arg(&folder).args(MODULES))?;
     }
     Ok(Browser { chromium, modules })

@@ -45,7 +45,9 @@ pub fn programs(packages: &[&str]) -> Result<PathBuf, String> {
     if !packages.iter().all(|p| there.lines().any(|line| line == *p)) {
         println!("==> installing {} into {}", packages.join(" and "), folder.display());
         super::run(
-            Command::new(&pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(packages),
+            Command::new(&pip)
+                .args(["install", "--quiet", "--disable-pip-version-check", "--retries=1"])
+                .args(packages),
         )?;
     }
     Ok(folder.join("bin"))

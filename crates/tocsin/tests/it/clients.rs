@@ -68,7 +68,8 @@ fn python(python: &str, packages: &[&str]) -> Result<PathBuf, String> {
     fs::create_dir_all(folder()).map_err(|e| e.to_string())?;
     run(Command::new(python).args(["-m", "venv"]).arg(&env))?;
     let mut pip = Command::new(bin.join("python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries=1"])
+        .args(packages);
     run(&mut pip)?;
     fs::write(&stamp, packages.join("\n")).map_err(|e| e.to_string())?;
     Ok(bin)
@@ -83,7 +84,15 @@ fn node(package: &str) -> Result<PathBuf, String> {
     if !module.join("package.json").exists() {
         println!("==> installing {package} into {}", prefix.display());
         fs::create_dir_all(&prefix).map_err(|e| e.to_string())?;
-        let options = ["install", "--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"];
+        let options = [
+            "install",
+            "--no-save",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--fetch-retries=0",
+            "--prefix",
+        ];
         run(Command::new("npm").args(options).arg(&prefix).arg(package))?;
     }
     Ok(module)
