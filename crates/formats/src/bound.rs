@@ -2,7 +2,7 @@
 //!
 //! A reader may keep to the limits itself, and earlier; here is the net under all of them.
 
-use tocsin_model::bom::{Bom, Component, License};
+use tocsin_model::bom::{Bom, Component, License, ThinVec};
 use tocsin_model::diagnostic::Diagnostic;
 
 use crate::input::Limits;
@@ -81,7 +81,7 @@ impl Keeper<'_> {
         fits
     }
 
-    fn list<T>(&mut self, list: &mut Vec<T>, mut fits: impl FnMut(&mut Self, &mut T) -> bool) {
+    fn list<T>(&mut self, list: &mut ThinVec<T>, mut fits: impl FnMut(&mut Self, &mut T) -> bool) {
         self.cut |= list.len() > self.limits.list_items;
         list.truncate(self.limits.list_items);
         list.retain_mut(|item| fits(self, item));

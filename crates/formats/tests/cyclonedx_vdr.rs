@@ -112,8 +112,8 @@ fn another_format_becomes_a_new_document() {
         reference: reference.into(),
         name: "n".into(),
         version: Some("1".into()),
-        hashes: vec![("SHA-1".into(), "a".repeat(40)), ("ADLER32".into(), "00000001".into())],
-        licenses,
+        hashes: vec![("SHA-1".into(), "a".repeat(40)), ("ADLER32".into(), "00000001".into())].into(),
+        licenses: licenses.into(),
         path: reference.into(),
         ..Component::default()
     };

@@ -29,29 +29,31 @@ fn bom() -> Bom {
         cpes: vec![
             Cpe::parse("cpe:2.3:a:openssl:openssl:3.0.7:*:*:*:*:*:*:*").unwrap(),
             Cpe::parse("cpe:2.3:a:openssl_project:openssl:3.0.7:*:*:*:*:*:*:*").unwrap(),
-        ],
+        ]
+        .into(),
         supplier: Some("Example & Söhne <GmbH>".into()),
-        licenses: vec![expression("Apache-2.0"), expression("MIT")],
+        licenses: vec![expression("Apache-2.0"), expression("MIT")].into(),
         hashes: vec![
             ("SHA-256".into(), "ab".repeat(32)),
             ("MD5".into(), "0f".repeat(16)),
             ("SHA3-512".into(), "cd".repeat(64)),
-        ],
-        references: vec![("website".into(), "https://example.org/?a=1&b=2".into())],
-        locations: vec!["/usr/lib/libssl.so.3".into()],
+        ]
+        .into(),
+        references: vec![("website".into(), "https://example.org/?a=1&b=2".into())].into(),
+        locations: vec!["/usr/lib/libssl.so.3".into()].into(),
         ..c("pkg:deb/openssl", "openssl")
     };
     let image = Component { kind: ComponentKind::Firmware, version: Some("7".into()), ..c("image", "image") };
     let inner = Component {
         group: Some("@scope".into()),
         version: Some("1.0.0 \"beta\"".into()),
-        licenses: vec![expression("MIT OR GPL-2.0-only"), expression("BSD-3-Clause")],
+        licenses: vec![expression("MIT OR GPL-2.0-only"), expression("BSD-3-Clause")].into(),
         parent: Some(2),
         ..c("inner", "left-pad")
     };
     let deep = Component {
-        licenses: vec![License::Named("Our own licence, v1".into())],
-        resolves: vec!["CVE-2023-9".into()],
+        licenses: vec![License::Named("Our own licence, v1".into())].into(),
+        resolves: vec!["CVE-2023-9".into()].into(),
         parent: Some(3),
         ..c("deep", "tab\there & <angle>")
     };

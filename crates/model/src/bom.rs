@@ -1,5 +1,7 @@
 //! What an SBOM or lock file says, in one shape for every format.
 
+pub use thin_vec::ThinVec;
+
 use crate::cpe::Cpe;
 use crate::diagnostic::Diagnostic;
 use crate::purl::Purl;
@@ -75,7 +77,8 @@ pub enum ComponentKind {
     CryptographicAsset,
 }
 
-/// One component as a document tells of it.
+/// One component as a document tells of it. A document may have a million; its lists, most of them empty, take one
+/// word each.
 #[derive(Debug, Clone, Default)]
 pub struct Component {
     /// The document's own reference (`bom-ref`, `SPDXID`), or one made by the reader where it has none.
@@ -91,23 +94,23 @@ pub struct Component {
     /// Package URL.
     pub purl: Option<Purl>,
     /// CPE names, the first being the document's main one.
-    pub cpes: Vec<Cpe>,
+    pub cpes: ThinVec<Cpe>,
     /// Who supplies it.
     pub supplier: Option<String>,
     /// Licences: SPDX expressions, ids, names.
-    pub licenses: Vec<License>,
+    pub licenses: ThinVec<License>,
     /// Hashes: (algorithm as CycloneDX spells it, e.g. `SHA-256`; lower-case hex).
-    pub hashes: Vec<(String, String)>,
+    pub hashes: ThinVec<(String, String)>,
     /// External references: (kind, URL).
-    pub references: Vec<(String, String)>,
+    pub references: ThinVec<(String, String)>,
     /// Properties and annotations: (name, value).
-    pub properties: Vec<(String, String)>,
+    pub properties: ThinVec<(String, String)>,
     /// Where it was seen (evidence occurrences, `sourceInfo`), as written.
-    pub locations: Vec<String>,
+    pub locations: ThinVec<String>,
     /// Index of the component that contains this one.
     pub parent: Option<usize>,
     /// Ids of vulnerabilities that patches in its pedigree resolve (a fix taken into the build).
-    pub resolves: Vec<String>,
+    pub resolves: ThinVec<String>,
     /// Path of the component in the input, for diagnostics: `components[17]`.
     pub path: String,
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use thin_vec::ThinVec;
+
 /// A parsed, normalised package URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Purl {
@@ -14,7 +16,7 @@ pub struct Purl {
     /// Version, decoded.
     pub version: Option<String>,
     /// Qualifiers sorted by key, decoded.
-    pub qualifiers: Vec<(String, String)>,
+    pub qualifiers: ThinVec<(String, String)>,
     /// Subpath, decoded.
     pub subpath: Option<String>,
 }
@@ -73,7 +75,8 @@ impl Purl {
             qualifiers.push((key.to_owned(), decode(value)?));
         }
         let subpath = subpath.map(|s| decode_segments(s, true)).transpose()?;
-        Purl { ty: ty.to_owned(), namespace, name, version, qualifiers, subpath }.normalised()
+        Purl { ty: ty.to_owned(), namespace, name, version, qualifiers: qualifiers.into(), subpath }
+            .normalised()
     }
 
     /// Checks and normalises a package URL made from its (decoded) parts; this is how one is built.

@@ -237,7 +237,7 @@ pub async fn places(
 /// Package URL without version, qualifiers and subpath; empty where there is none.
 pub fn package(purl: &str) -> String {
     match Purl::parse(purl) {
-        Ok(p) => Purl { version: None, qualifiers: Vec::new(), subpath: None, ..p }.to_string(),
+        Ok(p) => Purl { version: None, qualifiers: Vec::new().into(), subpath: None, ..p }.to_string(),
         Err(_) => String::new(),
     }
 }

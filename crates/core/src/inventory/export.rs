@@ -102,9 +102,9 @@ pub async fn export(
             purl: Purl::parse(&purl).ok(),
             cpes: cpes.iter().filter_map(|c| Cpe::parse(c).ok()).collect(),
             supplier: some(supplier),
-            licenses: licences.remove(&id).unwrap_or_default(),
+            licenses: licences.remove(&id).unwrap_or_default().into(),
             hashes: serde_json::from_str(&hashes).unwrap_or_default(),
-            locations: places,
+            locations: places.into(),
             ..Component::default()
         });
     }

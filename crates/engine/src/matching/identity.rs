@@ -151,7 +151,7 @@ fn by_purl(
     document: &Option<(Ecosystem, String)>,
     it: &mut Identified,
 ) {
-    it.qualifiers.clone_from(&purl.qualifiers);
+    it.qualifiers = purl.qualifiers.to_vec();
     let exact = |key, version| Identity {
         key,
         from: From::Purl,

@@ -89,7 +89,7 @@ fn by_cpe(cpe: &str) -> Component {
     Component {
         reference: cpe.into(),
         name: "x".into(),
-        cpes: vec![Cpe::parse(cpe).unwrap()],
+        cpes: vec![Cpe::parse(cpe).unwrap()].into(),
         ..Component::default()
     }
 }
@@ -200,7 +200,7 @@ fn the_distributor_overrules_the_upstream_range() {
     let fixed =
         package(Source::Distribution, Ecosystem::Debian, "12", "vim", vec![entry("", "2:9.0.1378-2")]);
     let mut c = by_purl("pkg:deb/debian/vim@2:9.0.1378-2?distro=debian-12");
-    c.cpes = vec![Cpe::parse("cpe:2.3:a:vim:vim:9.0.1378:*:*:*:*:*:*:*").unwrap()];
+    c.cpes = vec![Cpe::parse("cpe:2.3:a:vim:vim:9.0.1378:*:*:*:*:*:*:*").unwrap()].into();
     let merged = index(&[group("CVE-2020-1", vec![upstream.clone(), fixed.clone()])]);
     assert_eq!(one(&run(&merged, vec![c.clone()])), None);
     // the same when the distributor's record only links to the flaw

@@ -383,7 +383,10 @@ fn statements(p: &Product, tree: &Tree, status: VersionStatus, note: Option<&Str
                     release = release_of_whole(whole);
                 }
                 let qualifiers = std::mem::take(&mut purl.qualifiers);
-                (Target::Package { ecosystem, release, name, qualifiers }, ecosystem.scheme())
+                (
+                    Target::Package { ecosystem, release, name, qualifiers: qualifiers.into() },
+                    ecosystem.scheme(),
+                )
             }
             None => (Target::OtherPurl(Box::new(purl)), Scheme::Generic),
         };

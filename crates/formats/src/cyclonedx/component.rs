@@ -96,9 +96,9 @@ impl Reader<'_, '_> {
         c.name = self.text(node, "name").unwrap_or_default();
         c.version = filled(self.text(node, "version"));
         c.purl = self.purl(node);
-        c.cpes = self.cpes(node);
+        c.cpes = self.cpes(node).into();
         c.supplier = self.supplier(node);
-        c.licenses = self.licenses(node);
+        c.licenses = self.licenses(node).into();
         for (i, hash) in self.list(node, "hashes").iter().enumerate() {
             match (hash.text_of("alg"), hash.text_of("content")) {
                 (Some(alg), Some(hex)) => c.hashes.push((alg.to_owned(), hex.trim().to_ascii_lowercase())),
@@ -124,7 +124,7 @@ impl Reader<'_, '_> {
             c.locations.extend(places.map(str::to_owned));
             self.identity(evidence, &mut c);
         }
-        c.resolves = resolves(node);
+        c.resolves = resolves(node).into();
         if c.purl.is_none() && c.cpes.is_empty() && c.name.trim().is_empty() {
             self.say("component-unidentified", "", "the component has no package URL, no CPE and no name");
         }

@@ -451,7 +451,7 @@ mod tests {
             self.components
                 .iter()
                 .find(|c| c.reference == reference)
-                .map(|c| c.hashes.clone())
+                .map(|c| c.hashes.to_vec())
                 .unwrap_or_default()
         }
     }

@@ -248,9 +248,9 @@ impl<'a> Builder<'a> {
             name,
             version: e.version,
             purl,
-            licenses: e.licenses,
-            hashes: e.hashes,
-            properties,
+            licenses: e.licenses.into(),
+            hashes: e.hashes.into(),
+            properties: properties.into(),
             path: e.path,
             ..Component::default()
         };
@@ -266,7 +266,7 @@ impl<'a> Builder<'a> {
             namespace: e.namespace.clone(),
             name: e.name.clone(),
             version: e.version.clone(),
-            qualifiers: e.qualifiers.clone(),
+            qualifiers: e.qualifiers.clone().into(),
             subpath: None,
         };
         match purl.normalised() {
