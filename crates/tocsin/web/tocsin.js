@@ -3,7 +3,8 @@
 const typing = (e) => e.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // "/" goes to the search; in a table with data-keys, j and k move, Enter opens, Space shows the row beside the list;
-// where rows can be ticked, x ticks and e goes to the decision, with the row under the cursor where none is ticked.
+// where rows can be ticked, x ticks, e goes to the decision and o to the owner, with the row under the cursor where none
+// is ticked.
 document.addEventListener("keydown", (e) => {
   if (e.ctrlKey || e.metaKey || e.altKey || typing(e)) return;
   if (e.key === "/") {
@@ -12,7 +13,7 @@ document.addEventListener("keydown", (e) => {
     return;
   }
   const rows = [...document.querySelectorAll("table[data-keys] tbody tr")];
-  if (!rows.length || !["j", "k", "x", "e", "Enter", " "].includes(e.key)) return;
+  if (!rows.length || !["j", "k", "x", "e", "o", "Enter", " "].includes(e.key)) return;
   const at = rows.findIndex((r) => r.hasAttribute("data-cursor"));
   if (e.key === " ") {
     if (at >= 0 && rows[at].dataset.peek && [document.body, document.getElementById("main")].includes(e.target)) {
@@ -25,13 +26,13 @@ document.addEventListener("keydown", (e) => {
     if (at >= 0 && e.target === document.body) rows[at].querySelector("a")?.click();
     return;
   }
-  if (e.key === "x" || e.key === "e") {
+  if (e.key === "x" || e.key === "e" || e.key === "o") {
     const box = rows[at]?.querySelector("td.pick input");
     const none = !document.querySelector("td.pick input:checked");
     if (box && (e.key === "x" || none)) box.click();
-    if (e.key === "e" && document.querySelector("td.pick input:checked")) {
+    if (e.key !== "x" && document.querySelector("td.pick input:checked")) {
       e.preventDefault();
-      document.getElementById("to")?.focus();
+      document.getElementById(e.key === "e" ? "to" : "owner")?.focus();
     }
     return;
   }
@@ -58,7 +59,7 @@ const peek = async (address) => {
   if (!answer.ok || shown !== address) return;
   beside.innerHTML = await answer.text();
   const back = beside.querySelector("[data-back]");
-  if (back) back.value = location.pathname + location.search.replace(/([?&])decided=\d+&?/, "$1").replace(/[?&]$/, "");
+  if (back) back.value = location.pathname + location.search.replace(/([?&])(?:decided|owned)=\d+&?/, "$1").replace(/[?&]$/, "");
   beside.querySelector("[data-close]").addEventListener("click", hide);
   beside.hidden = false;
 };
@@ -114,6 +115,13 @@ for (const form of document.querySelectorAll("form.picked")) {
     tell();
   });
   reach.addEventListener("change", tell);
+  // Enter in a field sends a form by its first button; here it is the owner's
+  const own = form.querySelector("[data-own]");
+  own?.addEventListener("keydown", (e) => {
+    if (e.key !== "Enter" || e.target.closest("button")) return;
+    e.preventDefault();
+    form.requestSubmit(own.querySelector("button"));
+  });
   tell();
 }
 

@@ -103,17 +103,17 @@ pub struct Asked {
     pub expires: Option<String>,
 }
 
-const COLUMNS: &str = "d.id, d.vulnerability, d.reach, d.line, d.status, d.justification, d.response, d.detail, \
+pub(super) const COLUMNS: &str = "d.id, d.vulnerability, d.reach, d.line, d.status, d.justification, d.response, d.detail, \
                        d.source, d.vex, COALESCE(c.grp, ''), COALESCE(c.name, ''), COALESCE(c.version, d.version), \
                        COALESCE(p.name, ''), COALESCE(r.version, ''), d.expires, d.proposed, d.author, d.waits, \
                        d.approved, d.approver_name, d.remark, d.ended, d.ending, (SELECT COUNT(*) FROM finding f \
                        WHERE f.decision IS NOT NULL AND f.decision = d.id) + (SELECT COUNT(*) FROM finding f \
                        WHERE f.proposal IS NOT NULL AND f.proposal = d.id), COALESCE(c.purl, '')";
-const TABLES: &str = "FROM decision d LEFT JOIN component c ON c.id = d.subject LEFT JOIN finding g ON g.id = d.finding \
+pub(super) const TABLES: &str = "decision d LEFT JOIN component c ON c.id = d.subject LEFT JOIN finding g ON g.id = d.finding \
                       LEFT JOIN release r ON r.id = COALESCE(d.release, g.release) \
                       LEFT JOIN product p ON p.id = COALESCE(d.product, r.product)";
 
-fn read(row: &QueryResult) -> std::result::Result<(Kept, Thing), sea_orm::DbErr> {
+pub(super) fn read(row: &QueryResult) -> std::result::Result<(Kept, Thing), sea_orm::DbErr> {
     let text = |n: usize| row.try_get_by_index::<String>(n);
     let (group, name, version) = (text(10)?, text(11)?, text(12)?);
     let thing = Thing::new(&text(25)?, &group, &name, &version);
@@ -176,7 +176,7 @@ pub async fn decisions(
 ) -> Result<Vec<Kept>> {
     let what = "listing decisions";
     let mut values: Vec<Value> = vec![actor.workspace.into()];
-    let mut select = format!("SELECT {COLUMNS} {TABLES} WHERE d.workspace = $1");
+    let mut select = format!("SELECT {COLUMNS} FROM {TABLES} WHERE d.workspace = $1");
     select.push_str(&scope(db, actor, Permission::FindingRead, &mut values)?);
     select.push_str(match asked.state {
         None => "",
@@ -218,7 +218,7 @@ pub async fn decision(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result
     let what = "reading a decision";
     let mut values: Vec<Value> = vec![actor.workspace.into(), id.into()];
     let scope = scope(db, actor, Permission::FindingRead, &mut values)?;
-    let select = format!("SELECT {COLUMNS} {TABLES} WHERE d.workspace = $1 AND d.id = $2{scope}");
+    let select = format!("SELECT {COLUMNS} FROM {TABLES} WHERE d.workspace = $1 AND d.id = $2{scope}");
     let rows = sql::raw(db, what, &select, values).await?;
     let found = sql::read(&rows, what, read)?.into_iter().next();
     found.map(|r| r.0).ok_or_else(|| Error::NotFound(format!("decision {id}")))
@@ -275,7 +275,7 @@ pub async fn similar(db: &DatabaseConnection, actor: &Actor, finding: i64, most:
     ];
     let scope = scope(db, actor, Permission::FindingRead, &mut values)?;
     let select = format!(
-        "SELECT {COLUMNS} {TABLES} WHERE d.id IN (SELECT id FROM decision WHERE workspace = $1 AND vulnerability = $2 \
+        "SELECT {COLUMNS} FROM {TABLES} WHERE d.id IN (SELECT id FROM decision WHERE workspace = $1 AND vulnerability = $2 \
          UNION SELECT x.id FROM component a JOIN component b ON b.plain = a.plain JOIN decision x ON x.subject = b.id \
          WHERE a.id = $3 AND x.workspace = $1) AND d.waits = 0 AND d.status <> 'under_investigation' \
          AND d.ending <> 'rejected' AND d.id <> $4{scope} ORDER BY d.id DESC LIMIT $5"

@@ -106,6 +106,17 @@ pub(crate) static FINDINGS: Noun = Noun {
             "login of who works on it; me",
         ),
         entry("decided", Kind::Truth, false, How::Own("f.decision IS NOT NULL"), "a decision stands"),
+        Entry {
+            field: Field {
+                name: "proposed",
+                kind: Kind::Truth,
+                optional: false,
+                what: "a decision waits for approval",
+            },
+            how: How::Own("f.proposal IS NOT NULL"),
+            leads: true,
+        },
+        entry("lapsed", Kind::Truth, false, How::Own("f.lapsed <> ''"), "its decision no longer holds"),
         entry(
             "justification",
             Kind::Word(&JUSTIFICATIONS),
@@ -307,6 +318,37 @@ pub async fn in_release(
     most: u64,
 ) -> Result<Rows<Finding>> {
     let s = of_release(db, actor, Some(release), query)?;
+    let total = query::count(db, &s).await?;
+    query::list(db, s, query, (COLUMNS, read), after, (most, total)).await
+}
+
+/// What a list of findings is of; everything where both are missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Within {
+    /// Findings in this release.
+    pub release: Option<i64>,
+    /// Findings in releases of this product.
+    pub product: Option<i64>,
+}
+
+/// As [`list`], of a release or a product.
+///
+/// # Errors
+/// As [`list`].
+pub async fn within(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    within: Within,
+    query: &Query,
+    after: Option<&str>,
+    most: u64,
+) -> Result<Rows<Finding>> {
+    let mut s = of_release(db, actor, within.release, query)?;
+    if let Some(product) = within.product {
+        let place = s.bind(product);
+        s.push(format!("f.release IN (SELECT r.id FROM release r WHERE r.product = {place})"));
+        s.lead();
+    }
     let total = query::count(db, &s).await?;
     query::list(db, s, query, (COLUMNS, read), after, (most, total)).await
 }

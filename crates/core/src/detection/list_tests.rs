@@ -73,6 +73,9 @@ pub(crate) async fn fill(db: &DatabaseConnection) {
         ))
         .await;
     }
+    // ids begin with 1
+    run("UPDATE finding SET proposal = 99 WHERE (id - 1) % 11 = 0".to_owned()).await;
+    run("UPDATE finding SET lapsed = 'the version is another' WHERE (id - 1) % 13 = 0".to_owned()).await;
     run("INSERT INTO flaw (workspace, vulnerability, title, severity, score, epss, kev, exploits, rank, first_seen) \
          SELECT workspace, vulnerability, MAX(title), MAX(severity), MAX(score), MAX(epss), MAX(kev), MAX(exploits), \
          MAX(rank), MIN(first_seen) FROM finding GROUP BY workspace, vulnerability"
@@ -148,6 +151,10 @@ fn every_field_finds_what_it_says() {
             ("owner:none", Box::new(|n| open(n) && n % 6 != 0)),
             ("owner:none,ada", Box::new(open)),
             ("decided:true", Box::new(|_| false)),
+            ("proposed:true", Box::new(|n| open(n) && n % 11 == 0)),
+            ("proposed:false", Box::new(|n| open(n) && n % 11 != 0)),
+            ("lapsed:true closed:any", Box::new(|n| (n < 50 || n >= 60) && n % 13 == 0)),
+            ("-lapsed:true", Box::new(|n| open(n) && n % 13 != 0)),
             ("justification:none", Box::new(open)),
             ("verdict:conditional", Box::new(|_| false)),
             ("confidence:exact", Box::new(|n| open(n) && n % 2 == 1)),

@@ -18,6 +18,7 @@ mod approve;
 mod carry;
 mod counted;
 mod decide;
+mod decided;
 mod decisions;
 mod exploitation;
 mod fanout;
@@ -43,13 +44,16 @@ pub use approve::{approve, reject, withdraw_decision};
 pub use carry::expire;
 pub use counted::{Counted, counted};
 pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, decide, decide_all};
+#[cfg(test)]
+pub(crate) use decided::DECISIONS;
+pub use decided::{decision_list, decision_schema};
 pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
 pub use fanout::{Behind, behind};
 pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};
 pub use ground::{Ground, grounds, remark, withdraw};
 pub use groups::{FOLDED, Group, groups, groups_sorted};
 pub use hold::hold;
-pub use list::{Export, ids, in_release, list, schema, sorted, total};
+pub use list::{Export, Within, ids, in_release, list, schema, sorted, total, within};
 pub use own::{Ownership, own, owners};
 pub use query::{
     Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread, vulnerabilities,
@@ -58,8 +62,11 @@ pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
 pub use values::values;
+#[cfg(test)]
+pub(crate) use vex::DOCUMENTS;
 pub use vex::{
     Imported, Outcome as VexOutcome, Place, Publisher, export, import, publisher, vex_import, vex_imports,
+    vex_list, vex_schema,
 };
 
 /// The package URL by which VEX documents name a release: of the type `generic`, by its product's name and version.

@@ -112,3 +112,27 @@ pub async fn tags(db: &DatabaseConnection, actor: &Actor) -> Result<HashMap<i64,
     }
     Ok(map)
 }
+
+/// Tags of these releases that the actor may see, by release.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn tags_by(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    releases: &[i64],
+) -> Result<HashMap<i64, Vec<String>>> {
+    let mut values = vec![actor.workspace.into(), sql::list(releases)];
+    let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
+    let select = format!(
+        "SELECT t.release, t.name FROM tag t JOIN release r ON r.id = t.release JOIN product p ON p.id = r.product \
+         WHERE r.workspace = $1 AND t.release IN {}{scope} ORDER BY t.release, t.name",
+        sql::numbers(db, 2)
+    );
+    let rows: Vec<(i64, String)> = sql::rows(db, "reading tags", &select, values).await?;
+    let mut map: HashMap<i64, Vec<String>> = HashMap::new();
+    for (release, name) in rows {
+        map.entry(release).or_default().push(name);
+    }
+    Ok(map)
+}

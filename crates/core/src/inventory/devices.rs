@@ -16,7 +16,7 @@ use crate::platform::{bulk, sql};
 const MOST: usize = 100_000;
 
 /// A device of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Device {
     /// Customer who has it.
     pub customer: String,
@@ -27,7 +27,7 @@ pub struct Device {
 }
 
 /// A device that was looked up, with the release it runs.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct Located {
     /// The device.
     #[serde(flatten)]
@@ -60,6 +60,35 @@ pub async fn devices(
     let like = format!("{}%", super::escaped(&plain(text)));
     let values = vec![release.into(), like.into(), (most as i64).into(), (skip as i64).into()];
     let rows: Vec<(String, String, String)> = sql::rows(db, "listing devices", select, values).await?;
+    Ok(rows.into_iter().map(|(customer, region, serial)| Device { customer, region, serial }).collect())
+}
+
+/// Devices of a release by customer, region and identifier, behind the one at `after`; `text` is the beginning of an
+/// identifier.
+///
+/// # Errors
+/// As [`release_of`].
+pub async fn devices_after(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    release: i64,
+    text: &str,
+    after: Option<&[String; 3]>,
+    most: u64,
+) -> Result<Vec<Device>> {
+    release_of(db, actor, release).await?;
+    let like = format!("{}%", super::escaped(&plain(text)));
+    let mut values: Vec<Value> = vec![release.into(), like.into(), (most as i64).into()];
+    let mut beyond = "";
+    if let Some(place) = after {
+        values.extend(place.iter().map(|key| sql::text(key)));
+        beyond = " AND (d.customer, d.region, v.serial) > ($4, $5, $6)";
+    }
+    let select = format!(
+        "SELECT d.customer, d.region, v.serial FROM device v JOIN deployment d ON d.id = v.deployment \
+         WHERE d.release = $1 AND v.plain LIKE $2 ESCAPE '!'{beyond} ORDER BY d.customer, d.region, v.serial LIMIT $3"
+    );
+    let rows: Vec<(String, String, String)> = sql::rows(db, "listing devices", &select, values).await?;
     Ok(rows.into_iter().map(|(customer, region, serial)| Device { customer, region, serial }).collect())
 }
 
@@ -150,33 +179,61 @@ pub async fn drop_devices(change: &mut Change<'_>, release: i64, serials: &[Stri
 /// # Errors
 /// Denied; the database does not answer.
 pub async fn locate(db: &DatabaseConnection, actor: &Actor, serial: &str, most: u64) -> Result<Vec<Located>> {
+    Ok(locate_after(db, actor, serial, None, most).await?.0)
+}
+
+/// Identifier and deployment of the last device of a page.
+pub type DevicePlace = (String, i64);
+
+/// As [`locate`], behind the device at `after`, with where the next page begins.
+///
+/// # Errors
+/// As [`locate`].
+pub async fn locate_after(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    serial: &str,
+    after: Option<DevicePlace>,
+    most: u64,
+) -> Result<(Vec<Located>, Option<DevicePlace>)> {
     let what = "looking a device up";
     let serial = plain(serial);
     if serial.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), None));
     }
     for condition in ["v.plain = $2 AND $3 = $3", "v.plain >= $2 AND v.plain < $3"] {
         let mut values: Vec<Value> =
-            vec![actor.workspace.into(), serial.clone().into(), format!("{serial}\u{10ffff}").into()];
+            vec![actor.workspace.into(), sql::text(&serial), format!("{serial}\u{10ffff}").into()];
         let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
-        values.push((most as i64).into());
+        let mut beyond = String::new();
+        if let Some((plain, deployment)) = &after {
+            values.extend([sql::text(plain), (*deployment).into()]);
+            let at = values.len();
+            beyond = format!(" AND (v.plain, v.deployment) > (${}, ${at})", at - 1);
+        }
+        values.push((most as i64 + 1).into());
         let select = format!(
-            "SELECT d.customer, d.region, v.serial, r.id FROM device v JOIN deployment d ON d.id = v.deployment \
-             JOIN release r ON r.id = d.release JOIN product p ON p.id = r.product WHERE v.workspace = $1 AND {condition}\
-             {scope} ORDER BY v.plain, r.id DESC LIMIT ${}",
+            "SELECT d.customer, d.region, v.serial, r.id, v.plain, v.deployment FROM device v \
+             JOIN deployment d ON d.id = v.deployment JOIN release r ON r.id = d.release JOIN product p \
+             ON p.id = r.product WHERE v.workspace = $1 AND {condition}{scope}{beyond} \
+             ORDER BY v.plain, v.deployment LIMIT ${}",
             values.len()
         );
-        let rows: Vec<(String, String, String, i64)> = sql::rows(db, what, &select, values).await?;
+        type Row = (String, String, String, i64, String, i64);
+        let mut rows: Vec<Row> = sql::rows(db, what, &select, values).await?;
         if rows.is_empty() {
             continue;
         }
+        let more = rows.len() as u64 > most;
+        rows.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        let next = rows.last().filter(|_| more).map(|r| (r.4.clone(), r.5));
         let ids: Vec<i64> = rows.iter().map(|r| r.3).collect();
         let releases = releases_by(db, actor, &ids).await?;
-        let located = rows.into_iter().filter_map(|(customer, region, serial, id)| {
+        let located = rows.into_iter().filter_map(|(customer, region, serial, id, ..)| {
             let release = releases.iter().find(|r| r.id == id)?.clone();
             Some(Located { device: Device { customer, region, serial }, release })
         });
-        return Ok(located.collect());
+        return Ok((located.collect(), next));
     }
-    Ok(Vec::new())
+    Ok((Vec::new(), None))
 }

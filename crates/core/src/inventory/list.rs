@@ -1,13 +1,14 @@
 //! Releases, products, components and deployments asked for by query.
 
-use sea_orm::{DatabaseConnection, QueryResult};
+use sea_orm::{DatabaseConnection, QueryResult, Value};
 use serde::Serialize;
 use tocsin_model::query::{Field, Kind, Query, Schema};
+use utoipa::ToSchema;
 
-use super::{RELEASE, Release, plain, release};
+use super::{Product, RELEASE, Release, plain, release};
 use crate::error::Result;
 use crate::platform::access::{Actor, Permission};
-use crate::platform::query::{self, Entry, How, Key, Noun, Order, Rows};
+use crate::platform::query::{self, Entry, How, Key, Noun, Rows, order};
 
 const fn entry(name: &'static str, kind: Kind, how: How, what: &'static str) -> Entry {
     Entry { field: Field { name, kind, optional: false, what }, how, leads: false }
@@ -15,10 +16,6 @@ const fn entry(name: &'static str, kind: Kind, how: How, what: &'static str) -> 
 
 const fn maybe(name: &'static str, kind: Kind, how: How, what: &'static str) -> Entry {
     Entry { field: Field { name, kind, optional: true, what }, how, leads: false }
-}
-
-const fn order(name: &'static str, keys: &'static [(&'static str, Key)], down: bool) -> Order {
-    Order { name, keys, from: None, apart: false, down }
 }
 
 const IN_PRODUCT: &str = "r.product IN (SELECT p.id FROM product p WHERE p.workspace = $1 AND {})";
@@ -283,6 +280,15 @@ pub fn deployment_schema() -> Schema {
     DEPLOYMENTS.schema()
 }
 
+/// What a list of releases is of; everything where both are missing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Within {
+    /// Releases of this product.
+    pub product: Option<i64>,
+    /// Releases of products of this line.
+    pub line: Option<i64>,
+}
+
 /// Releases of a query that the actor may see; `after` is [`Rows::next`] of the page before.
 ///
 /// # Errors
@@ -290,59 +296,52 @@ pub fn deployment_schema() -> Schema {
 pub async fn release_list(
     db: &DatabaseConnection,
     actor: &Actor,
+    within: Within,
     query: &Query,
     after: Option<&str>,
     most: u64,
 ) -> Result<Rows<Release>> {
     // the columns of every list of releases, without the tables that they join
     let columns = RELEASE.trim_start_matches("SELECT ").split(" FROM ").next().unwrap_or(RELEASE);
-    query::page(db, actor, &RELEASES, query, (columns, release), after, most).await
+    let mut more: Vec<(&str, Value)> = Vec::new();
+    if let Some(product) = within.product {
+        more.push(("r.product = {}", product.into()));
+    }
+    if let Some(line) = within.line {
+        more.push(("r.product IN (SELECT p.id FROM product p WHERE p.line = {})", line.into()));
+    }
+    query::page_where(db, actor, &RELEASES, query, more, (columns, release), after, most).await
 }
 
-/// A product as lists show it.
-#[derive(Debug, Clone, Serialize)]
-pub struct ProductRow {
-    /// Id.
-    pub id: i64,
-    /// Name.
-    pub name: String,
-    /// What it is.
-    pub description: String,
-    /// Product line.
-    pub line: i64,
-    /// Name of the line.
-    pub line_name: String,
-    /// Number of releases.
-    pub releases: i64,
-}
-
-/// Products of a query that the actor may see; as [`release_list`].
+/// Products of a query that the actor may see, of one product line where it is told; as [`release_list`].
 ///
 /// # Errors
 /// As [`release_list`].
 pub async fn product_list(
     db: &DatabaseConnection,
     actor: &Actor,
+    line: Option<i64>,
     query: &Query,
     after: Option<&str>,
     most: u64,
-) -> Result<Rows<ProductRow>> {
-    let columns = "p.id, p.name, p.description, p.line, l.name, (SELECT COUNT(*) FROM release r WHERE r.product = p.id)";
+) -> Result<Rows<Product>> {
+    let columns = "p.id, p.line, l.name, p.name, p.description, (SELECT COUNT(*) FROM release r WHERE r.product = p.id)";
     let read = |row: &QueryResult| {
-        Ok(ProductRow {
+        Ok(Product {
             id: row.try_get_by_index(0)?,
-            name: row.try_get_by_index(1)?,
-            description: row.try_get_by_index(2)?,
-            line: row.try_get_by_index(3)?,
-            line_name: row.try_get_by_index(4)?,
+            line: row.try_get_by_index(1)?,
+            line_name: row.try_get_by_index(2)?,
+            name: row.try_get_by_index(3)?,
+            description: row.try_get_by_index(4)?,
             releases: row.try_get_by_index(5)?,
         })
     };
-    query::page(db, actor, &PRODUCTS, query, (columns, read), after, most).await
+    let more = line.map(|line| ("p.line = {}", line.into())).into_iter().collect();
+    query::page_where(db, actor, &PRODUCTS, query, more, (columns, read), after, most).await
 }
 
 /// A component as lists across releases show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ComponentRow {
     /// Id.
     pub id: i64,
@@ -385,7 +384,7 @@ pub async fn component_list(
 }
 
 /// Units of a customer in a region, with the release they run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct DeploymentRow {
     /// Id.
     pub id: i64,
@@ -403,13 +402,14 @@ pub struct DeploymentRow {
     pub version: String,
 }
 
-/// Deployments of a query that the actor may see; as [`release_list`].
+/// Deployments of a query that the actor may see, of one release where it is told; as [`release_list`].
 ///
 /// # Errors
 /// As [`release_list`].
 pub async fn deployment_list(
     db: &DatabaseConnection,
     actor: &Actor,
+    release: Option<i64>,
     query: &Query,
     after: Option<&str>,
     most: u64,
@@ -426,5 +426,6 @@ pub async fn deployment_list(
             version: row.try_get_by_index(6)?,
         })
     };
-    query::page(db, actor, &DEPLOYMENTS, query, (columns, read), after, most).await
+    let more = release.map(|id| ("d.release = {}", id.into())).into_iter().collect();
+    query::page_where(db, actor, &DEPLOYMENTS, query, more, (columns, read), after, most).await
 }

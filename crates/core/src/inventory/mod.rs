@@ -27,6 +27,7 @@ mod graph;
 mod imports;
 mod licences;
 mod list;
+mod list_noted;
 #[cfg(test)]
 mod list_tests;
 mod manage;
@@ -44,7 +45,7 @@ mod upload;
 mod used;
 pub(crate) mod words;
 
-pub use amend::{Amend, amend, held_release, tags, tags_of};
+pub use amend::{Amend, amend, held_release, tags, tags_by, tags_of};
 pub use card::{Card, Property, cards, properties, remove_property, set_card, set_property};
 pub use compare::{Changed, Comparison, Piece, compare};
 pub use component::{
@@ -52,7 +53,9 @@ pub use component::{
     places, versions,
 };
 pub use deployments::{Deployment, customer, deploy, deployments, deployments_of};
-pub use devices::{Device, Located, devices, drop_devices, locate, note_devices};
+pub use devices::{
+    Device, DevicePlace, Located, devices, devices_after, drop_devices, locate, locate_after, note_devices,
+};
 pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
 pub use export::{Export, export};
@@ -63,9 +66,10 @@ pub use licences::{
     licences, rule_licences, violations,
 };
 pub use list::{
-    ComponentRow, DeploymentRow, ProductRow, component_list, component_schema, deployment_list,
+    ComponentRow, DeploymentRow, Within, component_list, component_schema, deployment_list,
     deployment_schema, product_list, product_schema, release_list, release_schema,
 };
+pub use list_noted::{line_list, line_schema, stakeholder_list, stakeholder_schema};
 pub use manage::{
     Consequences, LineDetail, LineEdit, ProductDetail, ProductEdit, ReleaseEdit, Thing, archive,
     consequences, delete, edit_line, edit_product, edit_release, line_of, product_of, release_edit,

@@ -20,7 +20,7 @@ pub const INTERESTS: [(&str, &str); 6] = [
 ];
 
 /// A person or address that is told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Stakeholder {
     /// Id; 0 for a new one.
     #[serde(default)]

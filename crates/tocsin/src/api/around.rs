@@ -2,23 +2,26 @@
 //! who is told of what; one search over everything.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query as Parameters, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tocsin_core::inventory::{self, Device, Stakeholder, System};
-use tocsin_core::platform::access::Permission;
+use tocsin_core::inventory::{self, Device, Located, Stakeholder, System};
+use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
 use tocsin_core::search;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
+use super::page::{Page, Paging};
 use crate::export::{self, Format};
 use crate::server::guard::{Access, Route};
-use crate::server::{ApiError, App, Client};
+use crate::server::{ApiError, App, Client, Kind};
 
 /// Who may use what here.
 pub const ACCESS: &[Route] = &[
@@ -67,7 +70,7 @@ struct Asked {
 async fn find(
     State(app): State<App>,
     Client(who): Client,
-    Query(asked): Query<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Json<Value>, ApiError> {
     let most = asked.limit.unwrap_or(10).clamp(1, 50);
     let found = search::search(app.db(), &who.actor, &asked.q, most).await?;
@@ -90,7 +93,7 @@ async fn bill(
     State(app): State<App>,
     Client(who): Client,
     Path((id, format)): Path<(i64, String)>,
-    Query(with): Query<With>,
+    Parameters(with): Parameters<With>,
 ) -> Result<Response, ApiError> {
     let known = || export::FORMATS.map(|f| f.1).join(", ");
     let format =
@@ -160,29 +163,34 @@ async fn set_system(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Devices {
-    /// Beginning of a serial number.
+    /// Identifier of a device, or its beginning.
     #[serde(default)]
     #[param(required = false)]
     serial: String,
-    /// Devices passed over.
-    #[serde(default)]
-    #[param(required = false)]
-    skip: u64,
-    /// Devices at most.
-    limit: Option<u64>,
 }
 
 /// Devices that run a release
-#[utoipa::path(get, path = "/api/v2/releases/{id}/devices", tag = "Deployments", params(("id" = i64, Path, description = "Id of the release."), Devices),
-    responses((status = 200, description = "The devices.", body = serde_json::Value)))]
+#[utoipa::path(get, path = "/api/v2/releases/{id}/devices", tag = "Deployments", params(("id" = i64, Path, description = "Id of the release."), Devices, Paging),
+    responses((status = 200, description = "A page of devices, by customer, region and identifier.", body = Page<Device>)))]
 async fn devices(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    Query(asked): Query<Devices>,
-) -> Result<Json<Vec<Device>>, ApiError> {
-    let most = asked.limit.unwrap_or(1_000).clamp(1, 10_000);
-    Ok(Json(inventory::devices(app.db(), &who.actor, id, &asked.serial, asked.skip, most).await?))
+    uri: Uri,
+    Parameters(asked): Parameters<Devices>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<Response, ApiError> {
+    let place = paging.place("devices of a release")?;
+    let at = place.map(|p| serde_json::from_str::<[String; 3]>(&p)).transpose();
+    let at = at.map_err(|_| ApiError::new(Kind::CURSOR, "it names no device"))?;
+    let most = paging.most();
+    let mut items =
+        inventory::devices_after(app.db(), &who.actor, id, &asked.serial, at.as_ref(), most + 1).await?;
+    let more = items.len() as u64 > most;
+    items.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    let last = items.last().filter(|_| more);
+    let place = last.map(|d| json!([d.customer, d.region, d.serial]).to_string());
+    Ok(Page::new("devices of a release", items, place).reply(&uri))
 }
 
 /// A device in the field.
@@ -217,26 +225,33 @@ async fn note_devices(
 /// What a device runs
 ///
 /// Which releases devices with this identifier run, with what is open in them.
-#[utoipa::path(get, path = "/api/v2/devices", tag = "Deployments", params(Devices),
-    responses((status = 200, description = "Releases that devices with this identifier run.", body = serde_json::Value)))]
+#[utoipa::path(get, path = "/api/v2/devices", tag = "Deployments", params(Devices, Paging),
+    responses((status = 200, description = "A page of devices with the release that each runs.", body = Page<Located>)))]
 async fn locate(
     State(app): State<App>,
     Client(who): Client,
-    Query(asked): Query<Devices>,
-) -> Result<Json<Value>, ApiError> {
-    let most = asked.limit.unwrap_or(100).clamp(1, 1_000);
-    Ok(Json(json!({ "devices": inventory::locate(app.db(), &who.actor, &asked.serial, most).await? })))
+    uri: Uri,
+    Parameters(asked): Parameters<Devices>,
+    Parameters(paging): Parameters<Paging>,
+) -> Result<Response, ApiError> {
+    let place = paging.place("devices")?;
+    let at = place.map(|p| serde_json::from_str::<(String, i64)>(&p)).transpose();
+    let at = at.map_err(|_| ApiError::new(Kind::CURSOR, "it names no device"))?;
+    let (items, next) =
+        inventory::locate_after(app.db(), &who.actor, &asked.serial, at, paging.most()).await?;
+    let place = next.map(|(serial, deployment)| json!([serial, deployment]).to_string());
+    Ok(Page::new("devices", items, place).reply(&uri))
 }
 
 /// Who is told of what
-#[utoipa::path(get, path = "/api/v2/stakeholders", tag = "People and keys", params(Asked),
-    responses((status = 200, description = "The stakeholders.", body = serde_json::Value)))]
-async fn stakeholders(
-    State(app): State<App>,
-    Client(who): Client,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Vec<Stakeholder>>, ApiError> {
-    Ok(Json(inventory::stakeholders(app.db(), &who.actor, &asked.q).await?))
+#[utoipa::path(get, path = "/api/v2/stakeholders", tag = "People and keys", params(Asking, Paging),
+    responses((status = 200, content((Page<Stakeholder> = "application/json"), (Stakeholder = "application/x-ndjson")),
+        description = "A page of stakeholders, or all as a stream of lines.")))]
+async fn stakeholders(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        inventory::stakeholder_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "stakeholders", inventory::stakeholder_schema(), page).await
 }
 
 async fn store(app: &App, client: &Client, s: Stakeholder) -> Result<Json<Value>, ApiError> {

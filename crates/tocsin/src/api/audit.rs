@@ -1,20 +1,19 @@
 //! `/api/v2/audit`: who changed what and when.
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, Uri};
+use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
-use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::{self, Event, Verified};
-use utoipa::IntoParams;
+use tocsin_core::platform::trail;
+use tocsin_model::query::Query;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
 use super::page::{Page, Paging};
-use super::stream;
 use crate::server::guard::{Access, Route};
-use crate::server::{ApiError, App, Client, Kind};
+use crate::server::{ApiError, App, Client};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
@@ -26,51 +25,17 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(verify))
 }
 
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Wanted {
-    /// Only events whose actor, action, subject or name holds this text.
-    q: Option<String>,
-}
-
 /// The audit trail
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/api/v2/audit", tag = "Audit trail", params(Wanted, Paging),
+#[utoipa::path(get, path = "/api/v2/audit", tag = "Audit trail", params(Asking, Paging),
     responses((status = 200, content((Page<Event> = "application/json"), (Event = "application/x-ndjson")),
         description = "A page of events, or all as a stream of lines.")))]
-async fn list(
-    State(app): State<App>,
-    Client(who): Client,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
-    Query(paging): Query<Paging>,
-) -> Result<Response, ApiError> {
-    let text = wanted.q.unwrap_or_default();
-    if stream::wanted(&headers) {
-        who.actor.need(Permission::AuditRead)?;
-        return Ok(stream::lines(move |place| {
-            let (app, actor, text) = (app.clone(), who.actor.clone(), text.clone());
-            async move {
-                let below = place.and_then(|p| p.parse().ok());
-                let items = change::events(app.db(), &actor, &text, below, stream::BATCH).await?;
-                let full = items.len() as u64 == stream::BATCH;
-                let next = items.last().filter(|_| full).map(|e| e.seq.to_string());
-                Ok((items, next))
-            }
-        }));
-    }
-    let below = match paging.place("audit")? {
-        Some(p) => Some(p.parse().map_err(|_| ApiError::new(Kind::CURSOR, "it names no place"))?),
-        None => None,
+async fn list(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        trail::trail(app.db(), &actor, &query, after.as_deref(), most).await
     };
-    let most = paging.most();
-    let mut items = change::events(app.db(), &who.actor, &text, below, most + 1).await?;
-    let more = items.len() as u64 > most;
-    items.truncate(most as usize);
-    let place = items.last().filter(|_| more).map(|e| e.seq.to_string());
-    Ok(Page::new("audit", items, place).reply(&uri))
+    ask.reply(app, who.actor, "audit", trail::schema(), page).await
 }
 
 /// Verifies the audit trail

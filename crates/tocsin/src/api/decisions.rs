@@ -2,18 +2,23 @@
 //! date of findings.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query as Parameters, State};
+use axum::response::Response;
 use serde::Deserialize;
-use tocsin_core::detection::{self, Asked, Kept, Ownership, State as Stand};
-use tocsin_core::platform::access::Permission;
+use tocsin_core::detection::{self, Kept, Ownership};
+use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::findings::Decided;
+use super::listing::{Ask, Asking};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
+use crate::ui::asked::quoted;
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
@@ -45,41 +50,36 @@ struct Wanted {
     /// Only decisions with this VEX status.
     #[param(example = "not_affected")]
     status: Option<String>,
-    /// Only decisions whose vulnerability, component, product, author or words hold this.
-    #[serde(default)]
-    #[param(required = false)]
-    text: String,
     /// Only decisions that end on a day up to this one.
     #[param(example = "2026-12-31")]
     expires: Option<String>,
-    /// Where the page begins: only decisions whose id is lower, the last one of the page before.
-    below: Option<i64>,
-    /// Decisions on a page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u64>,
 }
 
 /// Decisions
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/api/v2/decisions", tag = "Decisions",
-    params(Wanted),
-    responses((status = 200, description = "A page of decisions.", body = Vec<Kept>)))]
+#[utoipa::path(get, path = "/api/v2/decisions", tag = "Decisions", params(Asking, Paging, Wanted),
+    responses((status = 200, content((Page<Kept> = "application/json"), (Kept = "application/x-ndjson")),
+        description = "A page of decisions, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    Query(wanted): Query<Wanted>,
-) -> Result<Json<Vec<Kept>>, ApiError> {
-    let state = match wanted.state.as_deref() {
-        None | Some("any") => None,
-        Some("standing") => Some(Stand::Standing),
-        Some("waiting") => Some(Stand::Waiting),
-        Some("ended") => Some(Stand::Ended),
-        Some(_) => return Err(ApiError::bad("`state` is standing, waiting, ended or any")),
+    mut ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    if let Some(state) = wanted.state.filter(|s| s != "any") {
+        ask.and(format!("state:{}", quoted(&state)));
+    }
+    if let Some(status) = &wanted.status {
+        ask.and(format!("status:{}", quoted(status)));
+    }
+    if let Some(day) = &wanted.expires {
+        ask.and(format!("expires<={}", quoted(day)));
+    }
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        detection::decision_list(app.db(), &actor, &query, after.as_deref(), most).await
     };
-    let asked = Asked { state, status: wanted.status, text: wanted.text, expires: wanted.expires };
-    let most = wanted.limit.unwrap_or(100).clamp(1, 1000);
-    Ok(Json(detection::decisions(app.db(), &who.actor, &asked, wanted.below, most).await?))
+    ask.reply(app, who.actor, "decisions", detection::decision_schema(), page).await
 }
 
 /// A decision
@@ -180,7 +180,6 @@ struct OwnersForMany {
 /// Gives many findings an owner and a due date
 #[utoipa::path(post, path = "/api/v2/findings/owners", tag = "Decisions", request_body = OwnersForMany,
     responses((status = 200, description = "How many findings it changed.", body = Decided)))]
-
 async fn own_all(
     State(app): State<App>,
     Client(who): Client,

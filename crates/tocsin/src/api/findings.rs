@@ -1,23 +1,25 @@
 //! `/api/v2/findings`: what hurts, why, and what was decided.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
-use tocsin_core::detection::{self, Counts, Decision, Evidence, Filter, Finding, MOST, Story};
+use tocsin_core::detection::{self, Counts, Decision, Evidence, Finding, MOST, Story, Within};
 use tocsin_core::inventory;
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::etag::IfMatch;
+use super::listing::{Ask, Asking};
 use super::page::{Page, Paging};
-use super::stream;
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
+use crate::ui::asked::quoted;
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
@@ -67,93 +69,70 @@ struct Wanted {
     /// Findings of components that were only guessed too.
     #[serde(default)]
     inferred: bool,
-    /// Only findings whose vulnerability, title, component, product or version holds this text.
-    q: Option<String>,
-}
-
-impl Wanted {
-    fn filter(self, release: Option<i64>) -> Result<Filter, ApiError> {
-        let severity = match self.severity.as_deref() {
-            None | Some("") => None,
-            Some(word) => {
-                let rank = detection::SEVERITIES.iter().position(|s| *s == word);
-                let list = detection::SEVERITIES.join(", ");
-                Some(rank.ok_or_else(|| ApiError::bad(format!("`severity` is one of: {list}")))? as i64)
-            }
-        };
-        Ok(Filter {
-            release,
-            product: self.product,
-            vulnerability: self.vulnerability,
-            severity,
-            kev: self.kev,
-            status: self.status,
-            closed: self.closed,
-            inferred: self.inferred,
-            text: self.q.unwrap_or_default(),
-        })
-    }
 }
 
 async fn listed(
     app: App,
     actor: Actor,
-    filter: Filter,
-    paging: &Paging,
-    uri: &Uri,
-    headers: &HeaderMap,
+    release: Option<i64>,
+    wanted: Wanted,
+    mut ask: Ask,
 ) -> Result<Response, ApiError> {
-    if stream::wanted(headers) {
-        actor.need(Permission::FindingRead)?;
-        return Ok(stream::lines(move |place| {
-            let (app, actor, filter) = (app.clone(), actor.clone(), filter.clone());
-            async move {
-                let page =
-                    detection::findings(app.db(), &actor, &filter, place.as_deref(), stream::BATCH).await?;
-                Ok((page.findings, page.next))
-            }
-        }));
+    if let Some(id) = &wanted.vulnerability {
+        ask.and(format!("vulnerability:{}", quoted(id)));
     }
-    let place = paging.place("findings")?;
-    let page = detection::findings(app.db(), &actor, &filter, place.as_deref(), paging.most()).await?;
-    Ok(Page::new("findings", page.findings, page.next).reply(uri))
+    if let Some(word) = wanted.severity.as_deref().filter(|w| !w.is_empty()) {
+        ask.and(format!("severity>={}", quoted(word)));
+    }
+    if let Some(status) = wanted.status.as_deref().filter(|s| !s.is_empty()) {
+        ask.and(format!("status:{}", quoted(status)));
+    }
+    for (asked, condition) in
+        [(wanted.kev, "kev:true"), (wanted.closed, "closed:any"), (wanted.inferred, "guess:any")]
+    {
+        if asked {
+            ask.and(condition);
+        }
+    }
+    let within = Within { release, product: wanted.product };
+    let page = move |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        detection::within(app.db(), &actor, within, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, actor, "findings", detection::schema(), page).await
 }
 
 /// Findings
 ///
-/// Most urgent first: malware, known exploited, score, EPSS.
-#[utoipa::path(get, path = "/api/v2/findings", tag = "Findings", params(Wanted, Paging),
+/// Most urgent first: malware, known exploited, score, EPSS. Closed findings and guesses are left out unless they are
+/// asked for.
+#[utoipa::path(get, path = "/api/v2/findings", tag = "Findings", params(Asking, Paging, Wanted),
     responses((status = 200, content((Page<Finding> = "application/json"), (Finding = "application/x-ndjson")),
         description = "A page of findings, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
-    Query(paging): Query<Paging>,
+    ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    listed(app, who.actor, wanted.filter(None)?, &paging, &uri, &headers).await
+    listed(app, who.actor, None, wanted, ask).await
 }
 
 /// Findings of a release
 ///
 /// As `GET /api/v2/findings`, in one release.
 #[utoipa::path(get, path = "/api/v2/releases/{id}/findings", tag = "Findings",
-    params(("id" = i64, Path, description = "Id of the release."), Wanted, Paging),
+    params(("id" = i64, Path, description = "Id of the release."), Asking, Paging, Wanted),
     responses((status = 200, content((Page<Finding> = "application/json"), (Finding = "application/x-ndjson")),
         description = "A page of findings, or all as a stream of lines.")))]
 async fn of_release(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    uri: Uri,
-    headers: HeaderMap,
-    Query(wanted): Query<Wanted>,
-    Query(paging): Query<Paging>,
+    ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
     inventory::release_of(app.db(), &who.actor, id).await?;
-    listed(app, who.actor, wanted.filter(Some(id))?, &paging, &uri, &headers).await
+    listed(app, who.actor, Some(id), wanted, ask).await
 }
 
 /// Open findings by severity
@@ -193,13 +172,13 @@ async fn one(
 /// Newest first.
 #[utoipa::path(get, path = "/api/v2/findings/{id}/history", tag = "Findings",
     params(("id" = i64, Path, description = "Id of the finding.")),
-    responses((status = 200, description = "Its history.", body = Vec<Story>)))]
+    responses((status = 200, description = "Its history.", body = Page<Story>)))]
 async fn history(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-) -> Result<Json<Vec<Story>>, ApiError> {
-    Ok(Json(detection::history(app.db(), &who.actor, id).await?))
+) -> Result<Json<Page<Story>>, ApiError> {
+    Ok(Json(Page { items: detection::history(app.db(), &who.actor, id).await?, next: None }))
 }
 
 /// What a decision did.

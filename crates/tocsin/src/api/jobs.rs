@@ -1,18 +1,22 @@
 //! `/api/v2/jobs`: what is waited for, runs, was done or given up.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query as Parameters, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use tocsin_core::platform::access::Permission;
-use tocsin_core::platform::jobs::{self, Filter, Job, Page};
+use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::platform::jobs::{self, Job};
+use tocsin_model::query::Query;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{self, ApiError, App, Client, Told};
+use crate::ui::asked::quoted;
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
@@ -43,48 +47,35 @@ struct Asked {
     /// Only jobs about this.
     #[param(example = "release/17")]
     subject: Option<String>,
-    /// `oldest`: oldest first.
-    #[serde(default)]
-    #[param(required = false)]
-    sort: String,
-    /// Where the page begins: `next` of the page before.
-    from: Option<i64>,
-    /// Jobs on a page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u64>,
 }
 
 /// Jobs
 ///
 /// Newest first, or with `sort=oldest` oldest first.
-#[utoipa::path(get, path = "/api/v2/jobs", tag = "Jobs", params(Asked),
-    responses((status = 200, description = "A page of jobs.", body = Page)))]
+#[utoipa::path(get, path = "/api/v2/jobs", tag = "Jobs", params(Asking, Paging, Asked),
+    responses((status = 200, content((Page<Job> = "application/json"), (Job = "application/x-ndjson")),
+        description = "A page of jobs, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    Query(asked): Query<Asked>,
-) -> Result<Json<Page>, ApiError> {
-    let state = asked.state.as_deref().filter(|s| !s.is_empty());
-    let active = state == Some("active");
-    let known = state.filter(|_| !active).map(|s| {
-        let wrong = || {
-            ApiError::bad(format!(
-                "there is no state `{s}`: running, waiting, failed, done, cancelled, active"
-            ))
-        };
-        jobs::State::parse(s).ok_or_else(wrong)
-    });
-    let some = |text: Option<String>| text.filter(|t| !t.is_empty());
-    let filter = Filter {
-        state: known.transpose()?,
-        active,
-        kind: some(asked.kind),
-        subject: some(asked.subject),
-        oldest: asked.sort == "oldest",
-        ids: None,
+    mut ask: Ask,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, ApiError> {
+    ask.order_means("oldest", "created");
+    match asked.state.as_deref() {
+        None | Some("") => {}
+        Some("active") => ask.and("active:true"),
+        Some(state) => ask.and(format!("state:{}", quoted(state))),
+    }
+    for (field, value) in [("kind", asked.kind), ("subject", asked.subject)] {
+        if let Some(value) = value.filter(|v| !v.is_empty()) {
+            ask.and(format!("{field}={}", quoted(&value)));
+        }
+    }
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        jobs::list(app.db(), &actor, &query, after.as_deref(), most).await
     };
-    let most = asked.limit.unwrap_or(100).clamp(1, 1000);
-    Ok(Json(jobs::jobs(app.db(), &who.actor, &filter, asked.from, most).await?))
+    ask.reply(app, who.actor, "jobs", jobs::schema(), page).await
 }
 
 /// A job

@@ -1,20 +1,22 @@
 //! `/api/v2/lines`: product lines.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::inventory::{self, Line};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_model::query::Query;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
 use super::made;
-use super::page::{Page, Paging, cut};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
@@ -32,16 +34,14 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Product lines
 ///
 /// By name.
-#[utoipa::path(get, path = "/api/v2/lines", tag = "Product lines", params(Paging),
-    responses((status = 200, description = "A page of product lines.", body = Page<Line>)))]
-async fn list(
-    State(app): State<App>,
-    Client(who): Client,
-    uri: Uri,
-    Query(paging): Query<Paging>,
-) -> Result<Response, ApiError> {
-    let all = inventory::lines(app.db(), &who.actor).await?;
-    Ok(cut("lines", all, &paging, |l| (l.name.clone(), l.id))?.reply(&uri))
+#[utoipa::path(get, path = "/api/v2/lines", tag = "Product lines", params(Asking, Paging),
+    responses((status = 200, content((Page<Line> = "application/json"), (Line = "application/x-ndjson")),
+        description = "A page of product lines, or all as a stream of lines.")))]
+async fn list(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        inventory::line_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "lines", inventory::line_schema(), page).await
 }
 
 async fn find(app: &App, actor: &Actor, id: i64) -> Result<Line, ApiError> {

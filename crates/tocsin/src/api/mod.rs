@@ -23,6 +23,7 @@ mod etag;
 mod findings;
 mod jobs;
 mod lines;
+mod listing;
 mod once;
 mod page;
 mod people;

@@ -1,18 +1,20 @@
-//! `/api/v2/people`, `/invitations`, `/keys`: who works here, and with what.
+//! `/api/v2/people`, `/invitations`, `/keys`, `/roles`, `/sessions`: who works here, and with what.
 
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use tocsin_core::platform::access::{Permission, Role};
-use tocsin_core::platform::people::{self, Key, NewKey, Person};
+use tocsin_core::platform::access::{Actor, PERMISSIONS, Permission, ROLES, Role};
+use tocsin_core::platform::people::{self, Key, NewKey, Person, Shown};
+use tocsin_model::query::Query;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
 use super::once::Secret;
-use super::page::{Page, Paging, cut};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client, later, random};
 
@@ -23,6 +25,9 @@ pub(super) const ACCESS: &[Route] = &[
     ("GET", "/api/v2/keys", Access::Needs(Permission::KeyManage)),
     ("POST", "/api/v2/keys", Access::Needs(Permission::KeyManage)),
     ("DELETE", "/api/v2/keys/{id}", Access::Needs(Permission::KeyManage)),
+    ("GET", "/api/v2/roles", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v2/sessions", Access::Needs(Permission::PeopleManage)),
+    ("DELETE", "/api/v2/sessions/{id}", Access::Needs(Permission::PeopleManage)),
 ];
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -31,6 +36,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(invite))
         .routes(routes!(keys, make_key))
         .routes(routes!(revoke))
+        .routes(routes!(roles))
+        .routes(routes!(sessions))
+        .routes(routes!(end_session))
 }
 
 /// Hours for which an invitation holds.
@@ -39,18 +47,65 @@ const INVITATION_HOURS: i64 = 72;
 /// People of the workspace
 ///
 /// By name.
-#[utoipa::path(get, path = "/api/v2/people", tag = "People and keys", params(Paging),
-    responses((status = 200, description = "A page of people.", body = Page<Person>)))]
-async fn list(
+#[utoipa::path(get, path = "/api/v2/people", tag = "People and keys", params(Asking, Paging),
+    responses((status = 200, content((Page<Person> = "application/json"), (Person = "application/x-ndjson")),
+        description = "A page of people, or all as a stream of lines.")))]
+async fn list(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        people::people_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "people", people::people_schema(), page).await
+}
+
+/// A role with what it allows.
+#[derive(Serialize, ToSchema)]
+struct RoleRights {
+    /// Name, as in grants and keys.
+    #[schema(example = "analyst")]
+    role: String,
+    /// Permissions that it has.
+    #[schema(example = json!(["finding-read", "finding-decide"]))]
+    permissions: Vec<String>,
+}
+
+/// Roles
+///
+/// What each role allows, everywhere or in the product line that it is limited to.
+#[utoipa::path(get, path = "/api/v2/roles", tag = "People and keys",
+    responses((status = 200, description = "All roles.", body = Page<RoleRights>)))]
+async fn roles(Client(who): Client) -> Result<Json<Page<RoleRights>>, ApiError> {
+    who.actor.need(Permission::FindingRead)?;
+    let rights = |role: &Role| RoleRights {
+        role: role.name(),
+        permissions: PERMISSIONS.into_iter().filter(|p| role.may(*p)).map(Permission::name).collect(),
+    };
+    Ok(Json(Page { items: ROLES.iter().map(rights).collect(), next: None }))
+}
+
+/// Sessions
+///
+/// Of everybody who is signed in to the workspace, the last used first.
+#[utoipa::path(get, path = "/api/v2/sessions", tag = "People and keys", params(Asking, Paging),
+    responses((status = 200, content((Page<Shown> = "application/json"), (Shown = "application/x-ndjson")),
+        description = "A page of sessions, or all as a stream of lines.")))]
+async fn sessions(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        people::session_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "sessions", people::session_schema(), page).await
+}
+
+/// Ends a session
+#[utoipa::path(delete, path = "/api/v2/sessions/{id}", tag = "People and keys",
+    params(("id" = String, Path, description = "Id of the session, as the list tells it.")),
+    responses((status = 204, description = "Whoever had it signs in again.")))]
+async fn end_session(
     State(app): State<App>,
     Client(who): Client,
-    uri: Uri,
-    Query(paging): Query<Paging>,
-) -> Result<Response, ApiError> {
-    let mut all = people::people(app.db(), &who.actor).await?;
-    let key = |p: &Person| (p.name.clone(), p.id);
-    all.sort_by_cached_key(key);
-    Ok(cut("people", all, &paging, key)?.reply(&uri))
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    people::end_session(app.db(), &who.actor, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// An invitation to be sent.
@@ -101,16 +156,14 @@ async fn invite(
 /// API keys of the workspace
 ///
 /// Newest first. What is secret of them is not kept and not told.
-#[utoipa::path(get, path = "/api/v2/keys", tag = "People and keys", params(Paging),
-    responses((status = 200, description = "A page of keys.", body = Page<Key>)))]
-async fn keys(
-    State(app): State<App>,
-    Client(who): Client,
-    uri: Uri,
-    Query(paging): Query<Paging>,
-) -> Result<Response, ApiError> {
-    let all = people::keys(app.db(), &who.actor).await?;
-    Ok(cut("keys", all, &paging, |k| (String::new(), -k.id))?.reply(&uri))
+#[utoipa::path(get, path = "/api/v2/keys", tag = "People and keys", params(Asking, Paging),
+    responses((status = 200, content((Page<Key> = "application/json"), (Key = "application/x-ndjson")),
+        description = "A page of keys, or all as a stream of lines.")))]
+async fn keys(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        people::key_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "keys", people::key_schema(), page).await
 }
 
 /// An API key to be made.

@@ -1,20 +1,22 @@
 //! `/api/v2/products`: what is made.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::inventory::{self, Product};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
 use super::made;
-use super::page::{Page, Paging, cut};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
@@ -29,7 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(one))
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct Wanted {
     /// Only products of this product line.
@@ -39,20 +41,19 @@ struct Wanted {
 /// Products
 ///
 /// By product line and name.
-#[utoipa::path(get, path = "/api/v2/products", tag = "Products", params(Paging, Wanted),
-    responses((status = 200, description = "A page of products.", body = Page<Product>)))]
+#[utoipa::path(get, path = "/api/v2/products", tag = "Products", params(Asking, Paging, Wanted),
+    responses((status = 200, content((Page<Product> = "application/json"), (Product = "application/x-ndjson")),
+        description = "A page of products, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    uri: Uri,
-    Query(paging): Query<Paging>,
-    Query(wanted): Query<Wanted>,
+    ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    let mut all = inventory::products(app.db(), &who.actor).await?;
-    all.retain(|p| wanted.line.is_none_or(|line| p.line == line));
-    let key = |p: &Product| (format!("{}\u{1}{}", p.line_name, p.name), p.id);
-    all.sort_by_cached_key(key);
-    Ok(cut("products", all, &paging, key)?.reply(&uri))
+    let page = move |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        inventory::product_list(app.db(), &actor, wanted.line, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "products", inventory::product_schema(), page).await
 }
 
 async fn find(app: &App, actor: &Actor, id: i64) -> Result<Product, ApiError> {

@@ -1,22 +1,26 @@
 //! `/api/v2/releases`: what was shipped, two releases against each other.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::extract::{Path, Query as Parameters, State};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tocsin_core::inventory::{self, Amend, Comparison};
+use tocsin_core::inventory::{self, Amend, Comparison, Within};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
+use tocsin_core::platform::query::Rows;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::etag::IfMatch;
+use super::listing::{Ask, Asking};
 use super::made;
-use super::page::{Page, Paging, cut};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
+use crate::ui::asked::quoted;
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
@@ -128,41 +132,41 @@ struct Wanted {
     active: Option<bool>,
     /// Only releases that are their product's latest (`true`) or are not (`false`).
     latest: Option<bool>,
-    /// Only releases whose product or version holds this text.
-    q: Option<String>,
-}
-
-impl Wanted {
-    fn takes(&self, r: &inventory::Release, tags: &[String]) -> bool {
-        let text = self.q.as_ref().map(|q| q.trim().to_lowercase());
-        let name = || format!("{} {}", r.product_name, r.version).to_lowercase();
-        self.line.is_none_or(|line| r.line == line)
-            && self.tag.as_ref().is_none_or(|tag| tags.contains(tag))
-            && self.active.is_none_or(|active| r.active == active)
-            && self.latest.is_none_or(|latest| r.latest == latest)
-            && text.is_none_or(|text| name().contains(&text))
-    }
 }
 
 /// Releases
 ///
-/// By product line and product, newest first within a product.
-#[utoipa::path(get, path = "/api/v2/releases", tag = "Releases", params(Paging, Wanted),
-    responses((status = 200, description = "A page of releases.", body = Page<Release>)))]
+/// By product line and product. Those that are no longer watched are left out unless they are asked for:
+/// `q=active:any`, or `active=false` for them alone.
+#[utoipa::path(get, path = "/api/v2/releases", tag = "Releases", params(Asking, Paging, Wanted),
+    responses((status = 200, content((Page<Release> = "application/json"), (Release = "application/x-ndjson")),
+        description = "A page of releases, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    uri: Uri,
-    Query(paging): Query<Paging>,
-    Query(wanted): Query<Wanted>,
+    mut ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
 ) -> Result<Response, ApiError> {
-    let mut tags = inventory::tags(app.db(), &who.actor).await?;
-    let all = inventory::releases(app.db(), &who.actor, wanted.product).await?;
-    let all = all.into_iter().map(|r| (tags.remove(&r.id).unwrap_or_default(), r));
-    let mut all: Vec<Release> = all.filter(|(t, r)| wanted.takes(r, t)).map(|(t, r)| shown(r, t)).collect();
-    let key = |r: &Release| (format!("{}\u{1}{}", r.line_name, r.product_name), -r.id);
-    all.sort_by_cached_key(key);
-    Ok(cut("releases", all, &paging, key)?.reply(&uri))
+    if let Some(tag) = &wanted.tag {
+        ask.and(format!("tag={}", quoted(tag)));
+    }
+    for (field, value) in [("active", wanted.active), ("latest", wanted.latest)] {
+        if let Some(value) = value {
+            ask.and(format!("{field}:{value}"));
+        }
+    }
+    let within = Within { product: wanted.product, line: wanted.line };
+    let page = move |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        let found = inventory::release_list(app.db(), &actor, within, &query, after.as_deref(), most).await?;
+        let ids: Vec<i64> = found.rows.iter().map(|r| r.id).collect();
+        let mut tags = inventory::tags_by(app.db(), &actor, &ids).await?;
+        let rows = found.rows.into_iter().map(|r| {
+            let tags = tags.remove(&r.id).unwrap_or_default();
+            shown(r, tags)
+        });
+        Ok(Rows { rows: rows.collect(), next: found.next, total: found.total })
+    };
+    ask.reply(app, who.actor, "releases", inventory::release_schema(), page).await
 }
 
 /// A release
@@ -257,7 +261,7 @@ struct Two {
 async fn compare(
     State(app): State<App>,
     Client(who): Client,
-    Query(two): Query<Two>,
+    Parameters(two): Parameters<Two>,
 ) -> Result<Json<Comparison>, ApiError> {
     Ok(Json(inventory::compare(app.db(), &who.actor, two.before, two.after).await?))
 }

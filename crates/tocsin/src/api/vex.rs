@@ -1,18 +1,21 @@
 //! `/api/v2/vex`: VEX documents in, with what became of each statement, and out.
 
 use axum::Json;
-use axum::extract::{Multipart, Path, Query, State};
+use axum::extract::{Multipart, Path, Query as Parameters, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use tocsin_core::detection::{self, Imported, Place};
 use tocsin_core::inventory;
-use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_formats::vex::Format;
+use tocsin_model::query::Query;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 use crate::vex;
@@ -29,14 +32,9 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, take)).routes(routes!(one)).routes(routes!(export))
 }
 
-#[derive(Deserialize, IntoParams)]
+#[derive(Clone, Copy, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Paging {
-    /// Where the page begins: only documents whose id is lower, the last one of the page before.
-    below: Option<i64>,
-    /// Documents on a page.
-    #[param(minimum = 1, maximum = 1000, default = 100)]
-    limit: Option<u64>,
+struct Wanted {
     /// Only documents that were for this release.
     release: Option<i64>,
 }
@@ -58,7 +56,7 @@ struct VexForm {
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Form {
+struct Written {
     /// `openvex`, `csaf` or `cyclonedx`.
     #[param(example = "openvex")]
     format: Option<String>,
@@ -66,16 +64,20 @@ struct Form {
 
 /// VEX documents taken in
 ///
-/// Newest first, each with what became of its statements.
-#[utoipa::path(get, path = "/api/v2/vex", tag = "Decisions", params(Paging),
-    responses((status = 200, description = "A page of documents.", body = Vec<Imported>)))]
+/// Newest first. What became of the statements of one is told by `GET /api/v2/vex/{id}`.
+#[utoipa::path(get, path = "/api/v2/vex", tag = "Decisions", params(Asking, Paging, Wanted),
+    responses((status = 200, content((Page<Imported> = "application/json"), (Imported = "application/x-ndjson")),
+        description = "A page of documents, or all as a stream of lines.")))]
 async fn list(
     State(app): State<App>,
     Client(who): Client,
-    Query(paging): Query<Paging>,
-) -> Result<Json<Vec<Imported>>, ApiError> {
-    let most = paging.limit.unwrap_or(100).clamp(1, 1000);
-    Ok(Json(detection::vex_imports(app.db(), &who.actor, paging.release, paging.below, most).await?))
+    ask: Ask,
+    Parameters(wanted): Parameters<Wanted>,
+) -> Result<Response, ApiError> {
+    let page = move |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        detection::vex_list(app.db(), &actor, wanted.release, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "vex", detection::vex_schema(), page).await
 }
 
 /// A VEX document taken in
@@ -129,13 +131,13 @@ async fn take(
 
 /// What was decided of a release, as VEX
 #[utoipa::path(get, path = "/api/v2/releases/{id}/vex", tag = "Decisions",
-    params(("id" = i64, Path, description = "Id of the release."), Form),
+    params(("id" = i64, Path, description = "Id of the release."), Written),
     responses((status = 200, description = "The document.", body = serde_json::Value)))]
 async fn export(
     State(app): State<App>,
     Client(who): Client,
     Path(id): Path<i64>,
-    Query(form): Query<Form>,
+    Parameters(form): Parameters<Written>,
 ) -> Result<Response, ApiError> {
     let name = form.format.as_deref().unwrap_or("openvex");
     let format =

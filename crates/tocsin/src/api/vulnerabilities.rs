@@ -2,24 +2,87 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::Serialize;
 use tocsin_core::Error;
-use tocsin_core::detection::{self, Spread};
-use tocsin_core::platform::access::Permission;
+use tocsin_core::detection::{self, Hurting, Spread};
+use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::platform::query::Rows;
 use tocsin_engine::index::Vulnerability as Known;
+use tocsin_model::query::Query;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::listing::{Ask, Asking};
+use super::page::{Page, Paging};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
 /// Who may use what here.
-pub(super) const ACCESS: &[Route] =
-    &[("GET", "/api/v2/vulnerabilities/{id}", Access::Needs(Permission::IntelRead))];
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v2/vulnerabilities", Access::Needs(Permission::FindingRead)),
+    ("GET", "/api/v2/vulnerabilities/{id}", Access::Needs(Permission::IntelRead)),
+];
 
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(one))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
+
+/// A vulnerability that hurts releases, with how far it reaches.
+#[derive(Serialize, ToSchema)]
+struct HurtingVulnerability {
+    /// Main id.
+    #[schema(example = "CVE-2021-44228")]
+    id: String,
+    /// One line.
+    title: String,
+    /// `critical`, `high`, `medium`, `low`, `none` or `unknown`.
+    severity: &'static str,
+    /// CVSS score, 0 to 10.
+    score: Option<f64>,
+    /// Chance of exploitation in the next 30 days, 0 to 1.
+    epss: Option<f64>,
+    /// Known to be exploited.
+    kev: bool,
+    /// Public exploits.
+    exploits: i64,
+    /// When it was first found in a release.
+    first_seen: String,
+    /// Open findings that are not decided away.
+    findings: i64,
+    /// Releases they are in.
+    releases: i64,
+    /// Units of these releases in the field.
+    units: i64,
+}
+
+/// Vulnerabilities that hurt releases
+///
+/// Those with an open finding that is not decided away, in a release that the key may see; most urgent first.
+#[utoipa::path(get, path = "/api/v2/vulnerabilities", tag = "Vulnerabilities", params(Asking, Paging),
+    responses((status = 200, content((Page<HurtingVulnerability> = "application/json"),
+        (HurtingVulnerability = "application/x-ndjson")),
+        description = "A page of vulnerabilities, or all as a stream of lines.")))]
+async fn list(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        let found = detection::hurting(app.db(), &actor, &query, after.as_deref(), most).await?;
+        let row = |h: Hurting| HurtingVulnerability {
+            id: h.flaw.vulnerability,
+            title: h.flaw.title,
+            severity: h.flaw.severity,
+            score: h.flaw.score,
+            epss: h.flaw.epss,
+            kev: h.flaw.kev,
+            exploits: h.flaw.exploits,
+            first_seen: h.flaw.first_seen,
+            findings: h.findings,
+            releases: h.releases,
+            units: h.units,
+        };
+        Ok(Rows { rows: found.rows.into_iter().map(row).collect(), next: found.next, total: found.total })
+    };
+    ask.reply(app, who.actor, "vulnerabilities", detection::flaw_schema(), page).await
 }
 
 /// A CVSS score.

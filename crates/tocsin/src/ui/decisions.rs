@@ -32,7 +32,6 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/decisions/{id}/refusal", Access::Needs(Permission::DecisionApprove)),
     ("POST", "/decisions/{id}/withdrawal", Access::Needs(Permission::FindingDecide)),
     ("POST", "/findings/{id}/owner", Access::Needs(Permission::FindingDecide)),
-    ("POST", "/findings/owners", Access::Needs(Permission::FindingDecide)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -44,7 +43,6 @@ pub fn routes() -> Router<App> {
         .route("/decisions/{id}/refusal", post(reject))
         .route("/decisions/{id}/withdrawal", post(withdraw))
         .route("/findings/{id}/owner", post(own))
-        .route("/findings/owners", post(own_all))
 }
 
 const STATES: [(&str, &str); 4] =
@@ -451,38 +449,4 @@ async fn own(
     detection::own(&mut change, &[id], &wanted).await?;
     change.commit().await?;
     Ok(Redirect::to(&format!("/findings/{id}")).into_response())
-}
-
-/// Gives the ticked findings of a list to a person, or sets their due date; what is left empty stays. Comes back to
-/// the list, which `back` names.
-async fn own_all(
-    State(app): State<App>,
-    browser: Browser,
-    Form(fields): Form<Vec<(String, String)>>,
-) -> Result<Response, PageError> {
-    let (mut csrf, mut back, mut ids) = (String::new(), String::new(), Vec::new());
-    let mut wanted = Ownership::default();
-    for (name, value) in fields {
-        match name.as_str() {
-            "csrf" => csrf = value,
-            "back" => back = value,
-            "finding" => ids.extend(value.parse::<i64>()),
-            "owner" if !value.is_empty() => wanted.owner = Some(value.parse().ok().filter(|id| *id != 0)),
-            "due" if !value.trim().is_empty() => wanted.due = Some(Some(value.trim().to_owned())),
-            _ => {}
-        }
-    }
-    browser.check(&csrf)?;
-    let mut actor = browser.actor().clone();
-    actor.now = now();
-    let mut change = Change::begin(app.db(), &actor).await?;
-    detection::own(&mut change, &ids, &wanted).await?;
-    change.commit().await?;
-    // nowhere but to our own lists
-    let there = if back.starts_with("/findings") || back.starts_with("/releases/") {
-        back
-    } else {
-        "/findings".to_owned()
-    };
-    Ok(Redirect::to(&there).into_response())
 }

@@ -101,7 +101,7 @@ async fn list(
         findings: rows,
         heads: asked.heads(&columns, asked.query.sort, findings::about, &asked.schema.sorts),
         pick: Pick::of(actor, &bulk),
-        bulk,
+        bulk: if shown { bulk.with_people(app, actor).await? } else { bulk },
         next: next.map_or(String::new(), |n| asked.next(&n)),
         counted: asked.counted(&total, "finding", "findings"),
         asked,
@@ -178,7 +178,7 @@ async fn whole(app: &App, browser: &Browser, id: i64, pairs: &Pairs, bulk: Bulk,
     let (text, skip) = (get("text").to_owned(), get("skip").parse().unwrap_or(0));
     let mut bulk = bulk;
     if bulk.done.is_empty() {
-        bulk.done = findings::decided(get("decided"));
+        bulk.done = findings::done(pairs);
     }
     let list = list(app, browser, id, pairs, bulk, tab == "findings").await?;
     let as_tree = tab == "components" && get("view") == "tree";
@@ -234,7 +234,7 @@ async fn whole(app: &App, browser: &Browser, id: i64, pairs: &Pairs, bulk: Bulk,
             .crumb("/products", "Products")
             .crumb(format!("/products/{}", r.product), r.product_name.clone()),
         list,
-        plain: findings::plain_heads(&COLUMNS_OF_RELEASE),
+        plain: findings::plain_heads(&findings::COLUMNS_COMPARED),
         none: Pick::none(),
         components,
         text,

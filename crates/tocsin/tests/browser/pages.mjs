@@ -106,6 +106,18 @@ same("the bulk decision is told", await manager.textContent(".note.good"), "Deci
 await manager.goto(`${base}/findings?q=status%3Anot_affected&group=none`);
 same("three findings are decided", await manager.locator("table[data-keys] tbody tr").count(), 3);
 
+// Owner and due date with keys: o goes there, Enter sends them and decides nothing.
+await manager.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);
+await manager.keyboard.press("j");
+await manager.keyboard.press("o");
+same("o goes to the owner", await manager.evaluate(() => document.activeElement.id), "owner");
+await manager.selectOption("#owner", { label: "Person manager" });
+await manager.fill("#due", "2098-11-30");
+await manager.press("#due", "Enter");
+same("owner and due date are told", await manager.textContent(".note.good"), "Owner and due date are set.");
+await manager.goto(`${base}/findings?q=owner%3Ame%20due%3A2098-11-30%20status%3Aunder_investigation&group=none`);
+same("and stand in the list", await manager.locator("table[data-keys] tbody tr").count(), 1);
+
 // The same without a script.
 const plain = await person({ javaScriptEnabled: false, storageState: await manager.context().storageState() });
 await plain.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);

@@ -109,7 +109,8 @@ fn an_sbom_goes_in_and_findings_come_out() {
         assert_eq!(problem(&decide(one.header("etag")), 412), "api-precondition");
         let remark = client.json("POST", &format!("{address}/remarks"), &json!({"text": "asked"}));
         assert_eq!(remark.status, 204);
-        let told: Vec<Value> = client.get(&format!("{address}/history")).json().as_array().unwrap().clone();
+        let told: Vec<Value> =
+            client.get(&format!("{address}/history")).json()["items"].as_array().unwrap().clone();
         assert_eq!((&told[0]["what"], &told[1]["what"]), (&json!("remarked"), &json!("decided")));
         assert_eq!(client.with("DELETE", &format!("{address}/decision"), &[], b"").status, 204);
         let bulk = json!({"findings": [finding["id"]], "decision": decision});
@@ -133,8 +134,9 @@ fn an_sbom_goes_in_and_findings_come_out() {
         assert_eq!(used["items"].as_array().unwrap().len(), 2);
         let units = json!([{"customer": "North", "region": "EU", "units": 5}]);
         let noted = client.json("POST", &format!("{next}/deployments"), &units).json();
-        assert_eq!(noted[0]["units"], 5);
-        assert_eq!(client.get(&format!("{next}/licences")).json()[0]["components"], 2);
+        assert_eq!(noted["items"][0]["units"], 5);
+        assert_eq!(client.get("/api/v2/deployments?q=customer%3Anorth").json()["items"][0]["units"], 5);
+        assert_eq!(client.get(&format!("{next}/licences")).json()["items"][0]["components"], 2);
         assert_eq!(client.get(&format!("{next}/parts")).json()["items"][0]["purl"], "pkg:npm/c@1.0.0");
         let me = client.get("/api/v2/me").json();
         assert_eq!(me["name"], "key:build manager");
@@ -146,7 +148,7 @@ fn an_sbom_goes_in_and_findings_come_out() {
 
 #[test]
 fn lists_are_read_page_by_page_or_as_lines() {
-    with_server(|_, client, _| {
+    with_server(|server, client, _| {
         let release = client.release("1.0");
         let names: Vec<String> = (0..7).map(|n| format!("part{n}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -180,6 +182,60 @@ fn lists_are_read_page_by_page_or_as_lines() {
             seen.dedup();
             assert_eq!(seen.len(), want, "{path} gives nothing twice");
         }
+        // the query grammar and the orders are those of the pages, in pages and in lines
+        let versions = |path: &str| -> Vec<String> {
+            let items = client.get(path).json()["items"].as_array().unwrap().clone();
+            items.iter().map(|r| r["version"].as_str().unwrap().to_owned()).collect()
+        };
+        assert_eq!(versions("/api/v2/releases?sort=-version"), ["1.2", "1.1", "1.0"]);
+        assert_eq!(
+            versions("/api/v2/releases?q=components%3E0%20OR%20latest%3Atrue&sort=version"),
+            ["1.0", "1.2"]
+        );
+        assert_eq!(versions("/api/v2/releases?latest=true"), ["1.2"]);
+        let lines = client.with(
+            "GET",
+            "/api/v2/releases?q=-latest%3Atrue",
+            &[("Accept", "application/x-ndjson")],
+            b"",
+        );
+        assert_eq!(lines.text().lines().count(), 2, "{}", lines.text());
+        for (path, code) in [
+            ("/api/v2/releases?q=versoin%3A1", "api-invalid"),
+            ("/api/v2/findings?sort=nothing", "api-invalid"),
+            ("/api/v2/findings?sort=epss%20kev%3Atrue", "api-invalid"),
+        ] {
+            assert_eq!(problem(&client.get(path), 422), code, "{path}");
+        }
+        assert_eq!(problem(&client.get("/api/v2/findings?severity=awful"), 400), "api-malformed");
+        // a place in one order is none in another
+        let cursor = client.get("/api/v2/releases?limit=1&sort=version").json()["next"].clone();
+        let other = client.get(&format!("/api/v2/releases?sort=-units&cursor={}", cursor.as_str().unwrap()));
+        assert_eq!(problem(&other, 400), "api-cursor");
+        // every list has one form
+        let admin = Client(server, server.key("administrator"));
+        let document = client.get("/api/v2/openapi.json").json();
+        let mut lists = 0;
+        for (path, item) in document["paths"].as_object().unwrap() {
+            if path.contains('{') || item["get"]["parameters"].to_string().find("\"cursor\"").is_none() {
+                continue;
+            }
+            let asked = if path.ends_with("where-used") { "?q=part1" } else { "" };
+            let reply = admin.get(&format!("{path}{asked}"));
+            assert_eq!(reply.status, 200, "{path}: {}", reply.text());
+            assert!(reply.json()["items"].is_array(), "{path}: {}", reply.text());
+            lists += 1;
+        }
+        assert!(lists >= 14, "{lists} lists");
+        let flaws = admin.get("/api/v2/vulnerabilities?q=severity%3E%3Dlow").json();
+        assert_eq!(flaws["items"].as_array().unwrap().len(), 0, "nothing hurts these parts");
+        assert_eq!(admin.get("/api/v2/roles").json()["items"].as_array().unwrap().len(), 8);
+        server.person("analyst");
+        let sessions = admin.get("/api/v2/sessions?q=method%3Apassword").json();
+        let session = sessions["items"][0]["id"].as_str().unwrap_or_else(|| panic!("{sessions}")).to_owned();
+        assert_eq!(admin.with("DELETE", &format!("/api/v2/sessions/{session}"), &[], b"").status, 204);
+        assert_eq!(admin.with("DELETE", &format!("/api/v2/sessions/{session}"), &[], b"").status, 404);
+        assert_eq!(problem(&client.get("/api/v2/sessions"), 403), "api-denied");
         let cursor = client.get(&format!("{release}/components?limit=1")).json()["next"].clone();
         let elsewhere = client.get(&format!("/api/v2/releases?cursor={}", cursor.as_str().unwrap()));
         assert_eq!(problem(&elsewhere, 400), "api-cursor");

@@ -155,6 +155,7 @@ fn vex_goes_in_and_out() {
         assert_eq!(client.get(&format!("/api/v2/releases/{release}/vex?format=word")).status, 400);
 
         let decisions = client.get("/api/v2/decisions?state=standing&status=not_affected").json();
+        let decisions = &decisions["items"];
         let id = decisions[0]["id"].as_i64().unwrap();
         assert_eq!(decisions[0]["source"], "vex");
         let gone = client.post(&format!("/api/v2/decisions/{id}/withdrawal"), &json!({}));

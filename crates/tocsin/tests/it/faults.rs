@@ -119,14 +119,14 @@ fn a_rematch_that_is_killed_goes_on() {
         Api(&server, &key).idle();
         let done = |api: &Api<'_>| {
             let page = api.get("/api/v2/jobs?kind=rematch&state=done");
-            page["jobs"].as_array().unwrap().len()
+            page["items"].as_array().unwrap().len()
         };
         let before = done(&Api(&server, &key));
         flaw(data, on, "GHSA-dddd-eeee-ffff");
         let since = Instant::now();
         loop {
             let running = Api(&server, &key).get("/api/v2/jobs?kind=rematch&state=running");
-            if running["jobs"].as_array().is_some_and(|l| !l.is_empty()) {
+            if running["items"].as_array().is_some_and(|l| !l.is_empty()) {
                 break;
             }
             if done(&Api(&server, &key)) > before {

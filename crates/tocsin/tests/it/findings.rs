@@ -176,6 +176,72 @@ fn a_decision_for_all_that_a_filter_finds_says_how_many_and_asks() {
 }
 
 #[test]
+fn owner_and_due_date_are_given_to_many_at_once() {
+    with_pump(|server| {
+        let person = server.person("analyst");
+        let page = person.get("/findings?group=none").text();
+        let id = page
+            .split("<select id=\"owner\"")
+            .nth(1)
+            .and_then(|p| p.split("nobody</option><option value=\"").nth(1))
+            .and_then(|p| p.split('"').next())
+            .unwrap_or_else(|| panic!("nobody to choose in {page}"))
+            .to_owned();
+        let high = list(&person, "severity%3E%3Dhigh");
+        let ticked: Vec<String> = high.iter().take(2).map(|f| format!("finding={}", f["id"])).collect();
+        let path = "/findings/owners?q=severity%3E%3Dhigh&group=none";
+        // what is ticked is done at once, and the list comes back as it was
+        let done = person.post(path, &format!("{}&owner={id}&due=2031-05-01", ticked.join("&")));
+        assert_eq!(done.status, 303, "{}", done.text());
+        assert_eq!(done.header("location"), "/findings?q=severity%3E%3Dhigh&group=none&owned=2");
+        let told = person.get(done.header("location")).text();
+        assert!(told.contains("Owner and due date are set for 2 findings."), "{told}");
+        assert!(told.contains("<time datetime=\"2031-05-01\">"), "{told}");
+        assert_eq!(list(&person, "-owner%3Anone").len(), 2);
+        assert_eq!(list(&person, "due%3A2031-05-01").len(), 2);
+        // all of the filter asks first, with the number, and takes away as well as gives
+        let all = person.post(path, "all=1&owner=nobody&undue=1");
+        assert_eq!(all.status, 200);
+        assert!(all.text().contains(&format!("data-found>{}<", high.len())), "{}", all.text());
+        assert!(all.text().contains("no due date"), "{}", all.text());
+        let sent = format!("all=1&owner=nobody&undue=1&confirmed={}", high.len());
+        let done = person.post(path, &sent);
+        assert!(
+            done.header("location").ends_with("owned=2"),
+            "only two are other than before: {}",
+            done.text()
+        );
+        assert_eq!(list(&person, "due%3Anone%20owner%3Anone").len(), list(&person, "").len());
+        // ticked vulnerabilities take their findings; mistakes keep what was ticked and chosen
+        let flaw = high[0]["vulnerability"].as_str().unwrap();
+        let done = person.post("/findings/owners?q=", &format!("flaw={flaw}&owner={id}"));
+        assert_eq!(done.status, 303);
+        assert_eq!(
+            list(&person, "-owner%3Anone").len(),
+            list(&person, &format!("vulnerability%3A{flaw}")).len()
+        );
+        for (sent, told) in [
+            ("owner=", "choose an owner or a due date"),
+            ("due=2031-02-31", "a day is written like"),
+            ("due=2031-05-01&undue=1", "not both"),
+            ("owner=999999", "a person of this workspace"),
+        ] {
+            let mistake = person.post(path, &format!("{}&{sent}", ticked[0])).text();
+            assert!(mistake.contains("role=\"alert\"") && mistake.contains(told), "{sent}: {mistake}");
+            assert!(mistake.contains("checked>"), "{sent}: what was ticked stays ticked");
+        }
+        // Enter in the field of the due date does not decide
+        let entered = person.post(
+            "/findings/decisions?q=&group=none",
+            &format!("{}&to=affected&justification=&reach=finding&detail=&due=2031-05-01", ticked[0]),
+        );
+        assert!(entered.text().contains("Nothing was decided"), "{}", entered.text());
+        assert_eq!(list(&person, "status%3Aaffected").len(), 0);
+        assert_eq!(server.person("auditor").post(path, &format!("{}&owner={id}", ticked[0])).status, 403);
+    });
+}
+
+#[test]
 fn views_peek_and_completion() {
     with_pump(|server| {
         let (person, other) = (server.person("analyst"), server.person("auditor"));

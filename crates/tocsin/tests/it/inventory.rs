@@ -106,9 +106,22 @@ fn search_graph_devices_and_stakeholders_answer() {
     assert_eq!(api.call("POST", &path, &devices), (200, json!({"new": 2})));
     let (_, located) = api.call("GET", "/api/v2/devices?serial=gw-2", &Value::Null);
     assert_eq!(
-        (&located["devices"][0]["customer"], &located["devices"][0]["release"]["units"]),
+        (&located["items"][0]["customer"], &located["items"][0]["release"]["units"]),
         (&json!("Plant"), &json!(2))
     );
+    let (_, first) = api.call("GET", &format!("{path}?limit=1"), &Value::Null);
+    let cursor = first["next"].as_str().unwrap();
+    let (_, second) = api.call("GET", &format!("{path}?limit=1&cursor={cursor}"), &Value::Null);
+    assert_eq!(
+        (&first["items"][0]["serial"], &second["items"][0]["serial"]),
+        (&json!("GW-1"), &json!("GW-2"))
+    );
+    assert!(second["next"].is_null());
+    let (_, first) = api.call("GET", "/api/v2/devices?serial=gw&limit=1", &Value::Null);
+    let cursor = first["next"].as_str().unwrap();
+    let (_, second) =
+        api.call("GET", &format!("/api/v2/devices?serial=gw&limit=1&cursor={cursor}"), &Value::Null);
+    assert_eq!((&second["items"][0]["serial"], &second["next"]), (&json!("GW-2"), &Value::Null));
     let somebody = json!({"name": "Plant", "email": "it@plant.example", "interests": ["critical"]});
     let (status, made) = api.call("POST", "/api/v2/stakeholders", &somebody);
     assert_eq!(status, 201, "{made}");
@@ -116,7 +129,7 @@ fn search_graph_devices_and_stakeholders_answer() {
     let changed = json!({"name": "Plant", "email": "it@plant.example", "interests": ["support", "advisory"]});
     assert_eq!(api.call("PUT", &one, &changed).0, 200);
     let (_, list) = api.call("GET", "/api/v2/stakeholders?q=plant", &Value::Null);
-    assert_eq!(list[0]["interests"], json!(["advisory", "support"]));
+    assert_eq!(list["items"][0]["interests"], json!(["advisory", "support"]));
     assert_eq!(api.call("DELETE", &one, &Value::Null).0, 204);
     assert_eq!(api.call("DELETE", &one, &Value::Null).0, 404);
     let told = json!({"kernel_config": "CONFIG_SECCOMP=y"});

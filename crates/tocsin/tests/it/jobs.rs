@@ -68,7 +68,7 @@ impl Api<'_> {
     /// Waits until no job waits or runs.
     pub fn idle(&self) {
         let since = Instant::now();
-        while self.get("/api/v2/jobs?state=active")["jobs"].as_array().is_some_and(|l| !l.is_empty()) {
+        while self.get("/api/v2/jobs?state=active")["items"].as_array().is_some_and(|l| !l.is_empty()) {
             assert!(since.elapsed() < Duration::from_secs(120), "jobs do not end");
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -137,8 +137,13 @@ fn a_large_upload_is_kept_and_read_by_a_job() {
     );
     // keyset pages
     let first = api.get("/api/v2/jobs?limit=1");
-    let second = api.get(&format!("/api/v2/jobs?limit=1&from={}", first["next"]));
-    assert_ne!(first["jobs"][0]["id"], second["jobs"][0]["id"]);
+    let second = api.get(&format!("/api/v2/jobs?limit=1&cursor={}", first["next"].as_str().unwrap()));
+    assert_ne!(first["items"][0]["id"], second["items"][0]["id"]);
+    let read = api.get("/api/v2/jobs?q=kind%3Asbom%20state%3Afailed%20Read&sort=oldest");
+    assert!(
+        read["items"].as_array().is_some_and(|l| !l.is_empty() && l.iter().all(|j| j["kind"] == "sbom")),
+        "{read}"
+    );
     assert_eq!(api.send("GET", "/api/v2/jobs?state=lost").status, 400);
     // the command line sees the same, while the server runs
     let told = |args: &[&str]| {

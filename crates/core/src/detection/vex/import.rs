@@ -454,25 +454,28 @@ async fn listed(
          AND ($2 = 0 OR v.id = $2) AND v.id < $3 AND ($4 = 0 OR v.release = $4){scope} ORDER BY v.id DESC LIMIT $5"
     );
     let rows = sql::raw(db, what, &select, values).await?;
-    sql::read(&rows, what, |row| {
-        let text = |n: usize| row.try_get_by_index::<String>(n);
-        let number =
-            |n: usize| Ok::<usize, sea_orm::DbErr>(row.try_get_by_index::<i64>(n)?.unsigned_abs() as usize);
-        let stored: Stored = serde_json::from_str(&text(11)?).unwrap_or_default();
-        Ok(Imported {
-            id: row.try_get_by_index(0)?,
-            name: text(1)?,
-            format: text(2)?,
-            document: text(3)?,
-            place: format!("{} {}", text(4)?, text(5)?).trim().to_owned(),
-            at: text(6)?,
-            actor: text(7)?,
-            statements: number(8)?,
-            applied: number(9)?,
-            findings: number(10)?,
-            outcomes: stored.outcomes,
-            remarks: stored.remarks,
-        })
+    sql::read(&rows, what, read)
+}
+
+/// Reads the columns of a list, the outcomes last.
+pub(super) fn read(row: &sea_orm::QueryResult) -> std::result::Result<Imported, sea_orm::DbErr> {
+    let text = |n: usize| row.try_get_by_index::<String>(n);
+    let number =
+        |n: usize| Ok::<usize, sea_orm::DbErr>(row.try_get_by_index::<i64>(n)?.unsigned_abs() as usize);
+    let stored: Stored = serde_json::from_str(&text(11)?).unwrap_or_default();
+    Ok(Imported {
+        id: row.try_get_by_index(0)?,
+        name: text(1)?,
+        format: text(2)?,
+        document: text(3)?,
+        place: format!("{} {}", text(4)?, text(5)?).trim().to_owned(),
+        at: text(6)?,
+        actor: text(7)?,
+        statements: number(8)?,
+        applied: number(9)?,
+        findings: number(10)?,
+        outcomes: stored.outcomes,
+        remarks: stored.remarks,
     })
 }
 

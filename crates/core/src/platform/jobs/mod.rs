@@ -23,7 +23,9 @@ mod tests;
 pub use bell::listen;
 pub(crate) use bell::ring;
 pub use manage::{cancel, retry, sweep};
-pub use query::{Active, Filter, Page, active, is_pending, job, jobs, known, of};
+#[cfg(test)]
+pub(crate) use query::JOBS;
+pub use query::{Active, Filter, Page, active, is_pending, job, jobs, known, list, of, schema};
 pub use queue::{
     Claimed, Word, beat, cancelled, claim, end, enqueue, fail, heard, next_due, orphan, release,
 };

@@ -2,11 +2,13 @@
 
 use sea_orm::{DatabaseConnection, Value};
 use serde::Serialize;
+use tocsin_model::query::{Kind, Query, Schema};
 
 use super::queue::{COLUMNS, read};
 use super::{INSTALLATION, Job, State};
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Lines, Permission};
+use crate::platform::query::{self, Key, Noun, Rows, may, order, own};
 use crate::platform::sql;
 
 /// Which jobs.
@@ -105,6 +107,69 @@ pub async fn jobs(
     jobs.truncate(most as usize);
     let next = jobs.last().filter(|_| more).map(|j| j.id);
     Ok(Page { jobs, next })
+}
+
+const NAMES: [&str; 5] = ["running", "waiting", "failed", "done", "cancelled"];
+
+/// Jobs as a noun of queries. Who sees which is said by [`scope`].
+pub(crate) static JOBS: Noun = Noun {
+    doing: "listing jobs",
+    permission: Permission::JobRead,
+    entries: &[
+        own("state", Kind::Word(&NAMES), "state", "where it stands"),
+        own("active", Kind::Truth, "state IN ('waiting', 'running')", "it waits or runs"),
+        own("kind", Kind::Text, "kind", "what kind of work: sbom, rematch …"),
+        own("title", Kind::Text, "title", "what it does, in words"),
+        may("subject", Kind::Text, "subject", "what it is about: release/17"),
+        own("actor", Kind::Text, "actor", "who asked for it: person:anna"),
+        may("error", Kind::Text, "error", "why its last attempt failed"),
+        own("attempts", Kind::Number, "attempts", "attempts begun"),
+        own("created", Kind::Time, "created", "when it was written down"),
+        own("age", Kind::Age, "created", "time since it was written down"),
+        may("started", Kind::Time, "started", "when its last attempt began"),
+        may("ended", Kind::Time, "ended", "when it ended"),
+    ],
+    orders: &[
+        order("created", &[("id", Key::Int)], true),
+        order("ended", &[("COALESCE(ended, '9999')", Key::Text), ("id", Key::Int)], true),
+        order("kind", &[("kind", Key::Text), ("id", Key::Int)], false),
+    ],
+    columns: &["title", "kind", "state", "actor", "created", "ended"],
+    groups: &[],
+    table: "job",
+    id: "id",
+    from: "job",
+    on: "",
+    workspace: "workspace IN ($1, 0)",
+    lines: "",
+    unless: &[],
+    words: &["LOWER(title || ' ' || subject || ' ' || actor) {}"],
+};
+
+/// What a query over jobs may name.
+pub fn schema() -> Schema {
+    JOBS.schema()
+}
+
+/// Jobs of a query that the actor may see; `after` is [`Rows::next`] of the page before.
+///
+/// # Errors
+/// Denied; [`Error::Rejected`] where `after` is of another list; the database does not answer.
+pub async fn list(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    query: &Query,
+    after: Option<&str>,
+    most: u64,
+) -> Result<Rows<Job>> {
+    let mut s = query::statement(db, actor, &JOBS, query)?;
+    let limited = scope(db, actor, Permission::JobRead, &mut s.values)?;
+    if let Some(limited) = limited.strip_prefix(" AND ") {
+        s.push(format!("({limited})"));
+    }
+    s.lead();
+    let total = query::count(db, &s).await?;
+    query::list(db, s, query, (COLUMNS, read), after, (most, total)).await
 }
 
 /// One job.

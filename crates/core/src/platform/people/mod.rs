@@ -4,6 +4,7 @@ mod account;
 mod join;
 mod kept;
 mod keys;
+pub(crate) mod list;
 mod members;
 mod outside;
 mod passkey;
@@ -30,6 +31,7 @@ pub use join::{
 };
 pub use kept::{Kept, keep, kept, kept_is_new, let_go};
 pub use keys::{Key, NewKey, key, keys, make_key, revoke_key};
+pub use list::{key_list, key_schema, people_list, people_schema, session_list, session_schema};
 pub use members::{Person, disable, enable, people, person, set_roles};
 pub use outside::{
     Claims, Environment, Journey, Outside, Provider, arrive, depart, enter_by_provider, is_linked,

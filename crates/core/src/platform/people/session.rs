@@ -268,7 +268,8 @@ pub async fn sign_out(db: &DatabaseConnection, token: &str) -> Result<()> {
 }
 
 /// A session as lists show it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[schema(as = OpenSession)]
 pub struct Shown {
     /// First letters of its hash: they name it and open nothing.
     pub id: String,

@@ -12,7 +12,7 @@ mod sql;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Value};
 use serde::Serialize;
-use tocsin_model::query::{Field, Query, Schema, Sort};
+use tocsin_model::query::{Field, Kind, Query, Schema, Sort};
 
 use super::access::{Actor, Lines, Permission};
 use super::sql as ask;
@@ -251,9 +251,55 @@ pub(crate) async fn page<T>(
     after: Option<&str>,
     most: u64,
 ) -> Result<Rows<T>> {
-    let statement = statement(db, actor, noun, query)?;
+    page_where(db, actor, noun, query, Vec::new(), (columns, read), after, most).await
+}
+
+/// As [`page`], with more conditions over the noun's own table that its fields do not offer: in each, `{}` is the value
+/// beside it.
+#[allow(clippy::too_many_arguments, reason = "those of a page and the conditions")]
+pub(crate) async fn page_where<T>(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    noun: &'static Noun,
+    query: &Query,
+    more: Vec<(&str, Value)>,
+    (columns, read): (&str, Reader<T>),
+    after: Option<&str>,
+    most: u64,
+) -> Result<Rows<T>> {
+    let mut statement = statement(db, actor, noun, query)?;
+    for (condition, value) in more {
+        let place = statement.bind(value);
+        statement.push(condition.replace("{}", &place));
+        statement.lead();
+    }
     let total = count(db, &statement).await?;
     list(db, statement, query, (columns, read), after, (most, total)).await
+}
+
+/// A field over an expression of the noun's own table.
+pub(crate) const fn own(name: &'static str, kind: Kind, expr: &'static str, what: &'static str) -> Entry {
+    Entry { field: Field { name, kind, optional: false, what }, how: How::Own(expr), leads: false }
+}
+
+/// As [`own`], of what may be missing.
+pub(crate) const fn may(name: &'static str, kind: Kind, expr: &'static str, what: &'static str) -> Entry {
+    Entry { field: Field { name, kind, optional: true, what }, how: How::Own(expr), leads: false }
+}
+
+/// A field of what the noun is joined with; see [`How::Inside`].
+pub(crate) const fn inside(
+    name: &'static str,
+    kind: Kind,
+    (outer, expr): (&'static str, &'static str),
+    what: &'static str,
+) -> Entry {
+    Entry { field: Field { name, kind, optional: false, what }, how: How::Inside(outer, expr), leads: false }
+}
+
+/// An order in the noun's own joins.
+pub(crate) const fn order(name: &'static str, keys: &'static [(&'static str, Key)], down: bool) -> Order {
+    Order { name, keys, from: None, apart: false, down }
 }
 
 /// See [`page`], of a statement that is counted already.

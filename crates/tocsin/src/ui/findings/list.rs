@@ -8,7 +8,7 @@ use tocsin_core::platform::views::{self, View};
 
 use super::super::asked::{Asked, Choice, Head, Pairs, param};
 use super::super::{Answer, Page, filters, show};
-use super::{Bulk, COLUMNS, Pick, about, asked, decided};
+use super::{Bulk, COLUMNS, Pick, about, asked, done};
 use crate::server::{App, Browser};
 
 /// Rows of a page where the reader tells no number.
@@ -37,8 +37,7 @@ struct List {
 }
 
 pub async fn list(State(app): State<App>, browser: Browser, Query(pairs): Query<Pairs>) -> Answer {
-    let done = decided(param(&pairs, "decided"));
-    let bulk = Bulk { done, ..Bulk::default() };
+    let bulk = Bulk { done: done(&pairs), ..Bulk::default() };
     let Ok(id) = param(&pairs, "view").parse::<i64>() else {
         return table(&app, &browser, &pairs, bulk).await;
     };
@@ -86,7 +85,7 @@ pub async fn table(app: &App, browser: &Browser, pairs: &Pairs, bulk: Bulk) -> A
         heads: a.heads(&columns, by, about, &a.schema.sorts),
         choices: a.choices(&columns, about),
         pick: Pick::of(actor, &bulk),
-        bulk,
+        bulk: bulk.with_people(app, actor).await?,
         next,
         counted: a.counted(&total, "finding", "findings"),
         views: views::views(app.db(), actor, "findings").await?,

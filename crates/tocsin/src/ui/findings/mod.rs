@@ -6,8 +6,9 @@ use axum::Router;
 use axum::routing::{get, post};
 use tocsin_core::detection::Finding;
 use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::platform::query::grouped;
 
-use super::asked::{Asked, Head};
+use super::asked::{Asked, Head, param};
 use crate::server::App;
 use crate::server::guard::{Access, Route};
 
@@ -26,6 +27,7 @@ pub const ACCESS: &[Route] = &[
     ("GET", "/findings.ndjson", Access::Needs(Permission::FindingRead)),
     ("GET", "/findings.sarif", Access::Needs(Permission::FindingRead)),
     ("POST", "/findings/decisions", Access::Needs(Permission::FindingDecide)),
+    ("POST", "/findings/owners", Access::Needs(Permission::FindingDecide)),
     ("GET", "/findings/{id}", Access::Needs(Permission::FindingRead)),
     ("GET", "/findings/{id}/peek", Access::Needs(Permission::FindingRead)),
     ("POST", "/findings/{id}/decision", Access::Needs(Permission::FindingDecide)),
@@ -35,6 +37,7 @@ pub fn routes() -> Router<App> {
     Router::new()
         .route("/findings", get(list::list))
         .route("/findings/decisions", post(bulk::decide_all))
+        .route("/findings/owners", post(bulk::own_all))
         .route("/findings/{id}", get(one::one))
         .route("/findings/{id}/peek", get(one::peek))
         .route("/findings/{id}/decision", post(one::decide))
@@ -50,21 +53,26 @@ pub const REACHES: [(&str, &str); 4] = [
 ];
 
 /// Filters a reader sets by one click.
-pub const QUICK: [(&str, &str); 7] = [
+pub const QUICK: [(&str, &str); 9] = [
     ("Exploited", "kev:true"),
     ("High or worse", "severity>=high"),
     ("Undecided", "status:under_investigation"),
     ("Mine", "owner:me"),
     ("Overdue", "due<now"),
+    ("Lapsed", "lapsed:true"),
+    ("Proposed", "proposed:true"),
     ("With guesses", "guess:any"),
     ("Closed", "closed:true"),
 ];
 
 /// Columns of a list of findings where the reader chose none.
-pub const COLUMNS: [&str; 8] =
-    ["severity", "vulnerability", "component", "release", "fixed", "epss", "status", "found"];
+pub const COLUMNS: [&str; 10] =
+    ["severity", "vulnerability", "component", "release", "fixed", "epss", "status", "owner", "due", "found"];
 /// The same, of one release.
-pub const COLUMNS_OF_RELEASE: [&str; 7] =
+pub const COLUMNS_OF_RELEASE: [&str; 9] =
+    ["severity", "vulnerability", "component", "fixed", "epss", "status", "owner", "due", "found"];
+/// The same, where findings of two releases are compared.
+pub const COLUMNS_COMPARED: [&str; 7] =
     ["severity", "vulnerability", "component", "fixed", "epss", "status", "found"];
 
 /// What the reader sees of a column, the order it has, and whether it holds numbers.
@@ -144,11 +152,15 @@ impl Pick {
     }
 }
 
-/// What was done, as the page tells it.
-pub fn decided(n: &str) -> String {
-    match n.parse::<u64>() {
-        Ok(1) => "Decided.".to_owned(),
-        Ok(n) => format!("Decided for {} findings.", tocsin_core::platform::query::grouped(n)),
-        Err(_) => String::new(),
+/// What was done, as the page tells it of the parameters `decided` and `owned`.
+pub fn done(pairs: &[(String, String)]) -> String {
+    let number = |name: &str| param(pairs, name).parse::<u64>().ok();
+    match (number("decided"), number("owned")) {
+        (Some(1), _) => "Decided.".to_owned(),
+        (Some(n), _) => format!("Decided for {} findings.", grouped(n)),
+        (_, Some(0)) => "Owner and due date were so already.".to_owned(),
+        (_, Some(1)) => "Owner and due date are set.".to_owned(),
+        (_, Some(n)) => format!("Owner and due date are set for {} findings.", grouped(n)),
+        _ => String::new(),
     }
 }

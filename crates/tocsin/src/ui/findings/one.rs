@@ -12,7 +12,7 @@ use tocsin_core::platform::change::Change;
 use super::super::asked::{Pairs, param};
 use super::super::decisions::Panel;
 use super::super::{Answer, Page, filters, show};
-use super::{Wanted, decided};
+use super::{Wanted, done};
 use crate::server::{App, Browser, PageError, now};
 
 #[derive(Template)]
@@ -66,7 +66,7 @@ pub async fn one(
     Path(id): Path<i64>,
     Query(pairs): Query<Pairs>,
 ) -> Answer {
-    let done = decided(param(&pairs, "decided"));
+    let done = done(&pairs);
     let like = param(&pairs, "like").parse().ok();
     page(&app, &browser, id, (None, like), String::new(), done).await
 }
