@@ -229,6 +229,35 @@ const NAMES: [(&str, &str); 42] = [
     ("python software foundation license", "PSF-2.0"),
 ];
 
+/// A licence of the SPDX list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id: `Apache-2.0`.
+    pub id: &'static str,
+    /// Its full name.
+    pub name: &'static str,
+    /// The Open Source Initiative approved it.
+    pub osi: bool,
+    /// The Free Software Foundation calls it free.
+    pub fsf: bool,
+    /// Another id is to be used in its place.
+    pub deprecated: bool,
+}
+
+/// The SPDX licence list, in the order of its ids.
+pub fn listed() -> impl Iterator<Item = Listed> {
+    spdx::identifiers::LICENSES.iter().filter_map(|l| {
+        let id = spdx::license_id(l.name)?;
+        Some(Listed {
+            id: l.name,
+            name: l.full_name,
+            osi: id.is_osi_approved(),
+            fsf: id.is_fsf_free_libre(),
+            deprecated: id.is_deprecated(),
+        })
+    })
+}
+
 /// Ids and exceptions in lower case, as they are spelled: SPDX compares them without case.
 static SPELLED: LazyLock<HashMap<String, &'static str>> = LazyLock::new(|| {
     let ids = spdx::identifiers::LICENSES.iter().map(|l| l.name);

@@ -62,6 +62,7 @@ const peek = async (address) => {
   if (back) back.value = location.pathname + location.search.replace(/([?&])(?:decided|owned)=\d+&?/, "$1").replace(/[?&]$/, "");
   beside.querySelector("[data-close]").addEventListener("click", hide);
   beside.hidden = false;
+  document.dispatchEvent(new CustomEvent("piece", { detail: beside }));
 };
 document.addEventListener("keydown", (e) => {
   if (e.key === "Escape" && beside && !beside.hidden) {
@@ -234,19 +235,6 @@ for (const menu of document.querySelectorAll("details.drop-down")) {
 // Where tabs or entries run out of a narrow page, the present one is in view.
 for (const here of document.querySelectorAll("nav [aria-current=page]")) {
   here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
-}
-
-// Times in the reader's own zone: what is written to the minute is told so, and everything says the exact instant with
-// its zone on hover.
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(time.dateTime);
-  if (Number.isNaN(at.valueOf())) continue;
-  time.title = at.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
-  if (/^\d{4}-\d\d-\d\d \d\d:\d\d( UTC)?$/.test(time.textContent.trim())) {
-    const two = (n) => String(n).padStart(2, "0");
-    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
-    time.textContent = `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
-  }
 }
 
 // The field at the top suggests while one types: arrows choose, Enter opens, Escape closes.

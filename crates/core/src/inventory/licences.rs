@@ -73,10 +73,16 @@ impl Ruling {
 }
 
 /// Rules of the workspace by product line; a line's own stand before those of the workspace (line 0).
-struct Known(BTreeMap<i64, Vec<(String, Verdict)>>);
+pub(super) struct Known(BTreeMap<i64, Vec<(String, Verdict)>>);
 
 impl Known {
-    fn of(&self, line: i64) -> Rules {
+    /// Nothing is ruled anywhere.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules that hold in a line.
+    pub(super) fn of(&self, line: i64) -> Rules {
         let mut rules = Rules::default();
         for line in [0, line] {
             rules.add(self.0.get(&line).into_iter().flatten().cloned());
@@ -89,7 +95,7 @@ impl Known {
     }
 }
 
-async fn rules_of(db: &impl ConnectionTrait, workspace: i64) -> Result<Known> {
+pub(super) async fn rules_of(db: &impl ConnectionTrait, workspace: i64) -> Result<Known> {
     let select =
         "SELECT line, licence, verdict FROM licence_rule WHERE workspace = $1 ORDER BY line, licence";
     let rows: Vec<(i64, String, String)> =

@@ -218,7 +218,7 @@ fn what_people_keep_is_asked_within_scope() {
             ("product:gateway", vec![2], vec![2]),
             ("product:\"pump 3\" release=1.0", vec![1], vec![]),
             ("component:ssl sort:vulnerability", vec![1, 2], vec![2]),
-            ("vulnerability:ghsa-aaaa", vec![1], vec![]),
+            ("vulnerability:GHSA-aaaa", vec![1], vec![]),
             ("expires<=2026-04-01", vec![1], vec![]),
             ("gateway OR seen", vec![2, 1], vec![2]),
             ("sort:expires", vec![1, 2, 3], vec![2, 3]),

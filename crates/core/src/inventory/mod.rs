@@ -14,6 +14,7 @@ use crate::platform::sql;
 pub(crate) use crate::platform::query::in_lines;
 
 mod amend;
+mod broken;
 mod card;
 #[cfg(test)]
 mod card_tests;
@@ -46,6 +47,7 @@ mod used;
 pub(crate) mod words;
 
 pub use amend::{Amend, amend, held_release, tags, tags_by, tags_of};
+pub use broken::{Broken, broken};
 pub use card::{Card, Property, cards, properties, remove_property, set_card, set_property};
 pub use compare::{Changed, Comparison, Piece, compare};
 pub use component::{

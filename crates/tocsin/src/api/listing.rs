@@ -55,11 +55,6 @@ impl Ask {
         self.more.push(condition.into());
     }
 
-    /// The order where none is asked for.
-    pub fn sorted(&mut self, order: &str) {
-        self.asking.sort.get_or_insert_with(|| order.to_owned());
-    }
-
     /// Other words for the order of this name.
     pub fn order_means(&mut self, name: &str, order: &str) {
         if self.asking.sort.as_deref() == Some(name) {

@@ -10,8 +10,10 @@ use super::guard::{Access, Route};
 
 /// Who may use what here.
 pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/assets/drafts.js", Access::Public),
     ("GET", "/assets/forms.js", Access::Public),
     ("GET", "/assets/passkey.js", Access::Public),
+    ("GET", "/assets/times.js", Access::Public),
     ("GET", "/assets/tocsin.css", Access::Public),
     ("GET", "/assets/tocsin.js", Access::Public),
     ("GET", "/assets/live.js", Access::Public),
@@ -34,6 +36,14 @@ pub(super) fn routes() -> Router<App> {
         .route(
             "/assets/forms.js",
             asset("text/javascript; charset=utf-8", include_str!("../../web/forms.js")),
+        )
+        .route(
+            "/assets/drafts.js",
+            asset("text/javascript; charset=utf-8", include_str!("../../web/drafts.js")),
+        )
+        .route(
+            "/assets/times.js",
+            asset("text/javascript; charset=utf-8", include_str!("../../web/times.js")),
         )
         .route(
             "/assets/passkey.js",

@@ -121,6 +121,8 @@ pub struct Page {
     nav: Vec<Entry>,
     crumbs: Vec<(String, String)>,
     person: String,
+    /// Id of the person; drafts are kept by it.
+    who: i64,
     workspace: String,
     csrf: String,
     jobs: Active,
@@ -166,6 +168,7 @@ impl Page {
             nav: nav.map(|(label, href, _, icon)| Entry { label, href, icon }).collect(),
             crumbs: Vec::new(),
             person: known.name.clone(),
+            who: known.actor.person.unwrap_or(0),
             workspace: known.workspace.clone(),
             csrf: known.csrf.clone(),
             jobs: browser.jobs,

@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { drafts, owners, times } from "./findings.mjs";
 
 const [base, link, sbom, modules, chromium, shots] = process.argv.slice(2);
 const require = createRequire(`${modules}/`);
@@ -106,17 +107,7 @@ same("the bulk decision is told", await manager.textContent(".note.good"), "Deci
 await manager.goto(`${base}/findings?q=status%3Anot_affected&group=none`);
 same("three findings are decided", await manager.locator("table[data-keys] tbody tr").count(), 3);
 
-// Owner and due date with keys: o goes there, Enter sends them and decides nothing.
-await manager.goto(`${base}/findings?q=status%3Aunder_investigation&group=none`);
-await manager.keyboard.press("j");
-await manager.keyboard.press("o");
-same("o goes to the owner", await manager.evaluate(() => document.activeElement.id), "owner");
-await manager.selectOption("#owner", { label: "Person manager" });
-await manager.fill("#due", "2098-11-30");
-await manager.press("#due", "Enter");
-same("owner and due date are told", await manager.textContent(".note.good"), "Owner and due date are set.");
-await manager.goto(`${base}/findings?q=owner%3Ame%20due%3A2098-11-30%20status%3Aunder_investigation&group=none`);
-same("and stand in the list", await manager.locator("table[data-keys] tbody tr").count(), 1);
+await owners({ base, same, manager });
 
 // The same without a script.
 const plain = await person({ javaScriptEnabled: false, storageState: await manager.context().storageState() });
@@ -420,17 +411,16 @@ for (const where of [`${job}/retry`, `${job}/cancel`, "/schedules/housekeeping",
   same(`an auditor is refused at ${where}`, answer.status(), 403);
 }
 
-// Times are told in the reader's zone.
-await manager.goto(`${base}/findings/1`);
-check("a time says the reader's own on hover", (await manager.locator("time").first().getAttribute("title"))?.length > 10);
-
-// What was typed is kept when the session has ended meanwhile, and is back in its form after signing in.
 const signIn = async (page, where, login) => {
   await page.goto(`${where}/sign-in`);
   await page.fill("#login", login);
   await page.fill("#password", PASSWORD);
   await page.click("button.main");
 };
+await times({ base, check, same, manager, person });
+await drafts({ base, check, same, manager, person, signIn: (page) => signIn(page, base, "manager") });
+
+// What was typed is kept when the session has ended meanwhile, and is back in its form after signing in.
 await manager.goto(`${base}/account`);
 await manager.fill("#name", "Manager of the night");
 const elsewhere = await person();

@@ -415,3 +415,84 @@ fn badges_take_the_key_in_the_address() {
         assert!(named.text().contains("no violations"));
     });
 }
+
+#[test]
+fn findings_are_told_by_vulnerability_too() {
+    with_server(|_, client| {
+        client.upload("1.0");
+        client.upload("2.0");
+        let reply = client.get("/api/v1/finding/grouped");
+        assert_eq!((reply.status, reply.header("x-total-count")), (200, "1"), "{}", reply.text());
+        let row = &reply.json()[0]["vulnerability"];
+        assert_eq!((&row["vulnId"], &row["source"]), (&json!("CVE-2024-0001"), &json!("NVD")), "{row}");
+        assert_eq!(row["affectedProjectCount"], 2, "{row}");
+        for (asked, n) in [
+            ("severity=CRITICAL,HIGH", 1),
+            ("severity=LOW", 0),
+            ("textSearchInput=cve-2024", 1),
+            ("textSearchInput=nothing", 0),
+            ("pageNumber=2&pageSize=1", 0),
+        ] {
+            let list = client.get(&format!("/api/v1/finding/grouped?{asked}")).json();
+            assert_eq!(list.as_array().unwrap().len(), n, "{asked}");
+        }
+        assert_eq!(client.get("/api/v1/finding/grouped?severity=AWFUL").status, 400);
+    });
+}
+
+#[test]
+fn licences_are_those_of_the_spdx_list() {
+    with_server(|server, client| {
+        let reply = client.get("/api/v1/license?pageSize=10&pageNumber=2");
+        let total: usize = reply.header("x-total-count").parse().unwrap();
+        assert!(total > 500 && reply.json().as_array().unwrap().len() == 10, "{total}");
+        assert_eq!(client.get("/api/v1/license/concise").json().as_array().unwrap().len(), total);
+        let one = client.get("/api/v1/license/Apache-2.0").json();
+        assert_eq!((&one["name"], &one["isOsiApproved"]), (&json!("Apache License 2.0"), &json!(true)));
+        wanted(&client.get("/api/v1/license/nothing"), 404, "The license could not be found.");
+        let found = client.get("/api/v1/license?searchText=mozilla").json();
+        assert!(found.as_array().unwrap().iter().any(|l| l["licenseId"] == "MPL-2.0"), "{found}");
+        assert_eq!(client.get("/api/v1/licenseGroup").json(), json!([]));
+        wanted(&server.send("GET", "/api/v1/license", &[], b""), 401, "");
+    });
+}
+
+#[test]
+fn what_came_as_another_format_goes_out_as_cyclonedx() {
+    with_server(|_, client| {
+        let package = |id: &str, name: &str| {
+            json!({"SPDXID": id, "name": name, "versionInfo": "1.0.0",
+            "downloadLocation": "NOASSERTION", "externalRefs": [{"referenceCategory": "PACKAGE-MANAGER",
+            "referenceType": "purl", "referenceLocator": format!("pkg:npm/{name}@1.0.0")}]})
+        };
+        let spdx = json!({"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT",
+            "name": "gateway", "documentNamespace": "https://example.org/gateway",
+            "creationInfo": {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: test"]},
+            "packages": [package("SPDXRef-b", "b"), package("SPDXRef-c", "c")],
+            "relationships": [{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES",
+                "relatedSpdxElement": "SPDXRef-c"}]});
+        let sent = json!({"projectName": "other", "projectVersion": "1.0", "autoCreate": true,
+            "bom": STANDARD.encode(spdx.to_string())});
+        let reply = client.json("PUT", "/api/v1/bom", &sent);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let project = client.get("/api/v1/project/lookup?name=other&version=1.0").json();
+        let path = format!("/api/v1/bom/cyclonedx/project/{}", project["uuid"].as_str().unwrap());
+        let inventory = client.get(&format!("{path}?version=1.5")).json();
+        assert_eq!(
+            (&inventory["bomFormat"], &inventory["specVersion"]),
+            (&json!("CycloneDX"), &json!("1.5"))
+        );
+        assert!(inventory["vulnerabilities"].is_null(), "{inventory}");
+        let purls = inventory.to_string();
+        assert!(purls.contains("pkg:npm/b@1.0.0") && purls.contains("pkg:npm/c@1.0.0"), "{inventory}");
+        let told = client.get(&format!("{path}?variant=withVulnerabilities")).json();
+        assert!(!told["vulnerabilities"].as_array().unwrap().is_empty(), "{told}");
+        let report = client.get(&format!("{path}?variant=vdr")).json();
+        assert_eq!(report["components"].as_array().unwrap().len(), 1, "{report}");
+        let xml = client.get(&format!("{path}?format=xml")).text();
+        assert!(
+            xml.contains("<bom xmlns=\"http://cyclonedx.org/schema/bom/") && xml.contains("pkg:npm/b@1.0.0"),
+            "{xml}"
+        );
+    });
+}

@@ -190,6 +190,31 @@ fn licence_rules_are_set_on_their_page_and_told_to_clients() {
         assert_eq!(list.len(), 1, "{list:?}");
         assert_eq!((&list[0]["type"], &list[0]["component"]["name"]), (&json!("LICENSE"), &json!("b")));
         assert_eq!(list[0]["policyCondition"]["policy"]["violationState"], "FAIL");
+        let project = lookup["uuid"].as_str().unwrap();
+        for path in [format!("project/{project}/current"), "portfolio/current".to_owned()] {
+            let counts = client.get(&format!("/api/v1/metrics/{path}")).json();
+            let of = |name: &str| counts[format!("policyViolations{name}")].as_i64();
+            assert_eq!(
+                (of("Fail"), of("Warn"), of("LicenseTotal")),
+                (Some(1), Some(0), Some(1)),
+                "{path}: {counts}"
+            );
+        }
+        let told = client.get(&format!("/api/v1/project/{project}")).json();
+        assert_eq!(told["metrics"]["policyViolationsTotal"], 1, "{told}");
+        let part = list[0]["component"]["uuid"].as_str().unwrap();
+        let counts = client.get(&format!("/api/v1/metrics/component/{part}/current")).json();
+        assert_eq!(counts["policyViolationsFail"], 1, "{counts}");
+        let badge = client.get("/api/v1/badge/violations/project/gateway/1.0").text();
+        assert!(
+            badge.contains("policies") && badge.contains(">1</text>") && badge.contains(">0</text>"),
+            "{badge}"
+        );
+        let groups = client.get("/api/v1/licenseGroup").json();
+        let names: Vec<&str> =
+            groups.as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["Allowed licences", "Denied licences"]);
+        assert_eq!(groups[0]["licenses"][0]["licenseId"], "MIT");
         let page = client.0.page("/licences?verdict=violation").text();
         assert!(page.contains("AGPL-3.0-only") && !page.contains(">MIT<"), "{page}");
         let csv = client.0.page("/licences.csv?verdict=violation").text();

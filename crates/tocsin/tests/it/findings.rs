@@ -196,7 +196,7 @@ fn owner_and_due_date_are_given_to_many_at_once() {
         assert_eq!(done.header("location"), "/findings?q=severity%3E%3Dhigh&group=none&owned=2");
         let told = person.get(done.header("location")).text();
         assert!(told.contains("Owner and due date are set for 2 findings."), "{told}");
-        assert!(told.contains("<time datetime=\"2031-05-01\">"), "{told}");
+        assert!(told.contains("<time data-due datetime=\"2031-05-01\">"), "{told}");
         assert_eq!(list(&person, "-owner%3Anone").len(), 2);
         assert_eq!(list(&person, "due%3A2031-05-01").len(), 2);
         // all of the filter asks first, with the number, and takes away as well as gives

@@ -6,11 +6,11 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tocsin_core::inventory::{self, Release};
+use tocsin_core::inventory::{self, Broken, Release};
 use tocsin_core::platform::access::Permission;
 
 use super::fault::Fault;
-use super::{Caller, release};
+use super::{Caller, metrics, release};
 use crate::server::App;
 use crate::server::guard::{Access, Route};
 
@@ -65,8 +65,15 @@ fn counts(r: &Release) -> Response {
     picture(&boxes)
 }
 
-fn breaches() -> Response {
-    picture(&[("policies".to_owned(), "#555", 58), ("no violations".to_owned(), "#4c1", 80)])
+fn breaches(broken: Broken) -> Response {
+    let mut boxes = vec![("policies".to_owned(), "#555", 58)];
+    if broken == Broken::default() {
+        boxes.push(("no violations".to_owned(), "#4c1", 80));
+    } else {
+        boxes.push((broken.denied.to_string(), "#dc0000", 40));
+        boxes.push((broken.review.to_string(), "#fd8c00", 40));
+    }
+    picture(&boxes)
 }
 
 async fn vulnerabilities(
@@ -90,8 +97,8 @@ async fn violations(
     Caller(actor): Caller,
     Path(text): Path<String>,
 ) -> Result<Response, Fault> {
-    release(&app, &actor, &text).await?;
-    Ok(breaches())
+    let r = release(&app, &actor, &text).await?;
+    Ok(breaches(metrics::broken(&app, &actor, r.id).await?))
 }
 
 async fn violations_named(
@@ -99,6 +106,6 @@ async fn violations_named(
     Caller(actor): Caller,
     Path((name, version)): Path<(String, String)>,
 ) -> Result<Response, Fault> {
-    inventory::release_named(app.db(), &actor, &name, &version).await?;
-    Ok(breaches())
+    let r = inventory::release_named(app.db(), &actor, &name, &version).await?;
+    Ok(breaches(metrics::broken(&app, &actor, r.id).await?))
 }

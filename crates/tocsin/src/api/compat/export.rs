@@ -14,10 +14,10 @@ use tocsin_core::Error;
 use tocsin_core::detection::{self, Finding, Ground};
 use tocsin_core::inventory::{self, Part, Release};
 use tocsin_core::platform::access::{Actor, Permission};
-use tocsin_formats::cyclonedx::convert;
 use tocsin_formats::cyclonedx::vdr::{
     VdrAffect, VdrAnalysis, VdrRating, VdrSource, VdrVulnerability, enrich,
 };
+use tocsin_formats::cyclonedx::{self, convert};
 use tocsin_model::bom::{Bom, Component, ComponentKind};
 use tocsin_model::purl::Purl;
 
@@ -125,9 +125,7 @@ async fn project(
         actor.need(Permission::FindingRead)?;
     }
     let (name, bytes) = match inventory::original(app.db(), &actor, r.id, 0).await {
-        Err(Error::NotFound(_)) => {
-            return Err(Fault::Text(StatusCode::NOT_FOUND, "The project has no BOM.".to_owned()));
-        }
+        Err(Error::NotFound(_)) => return held(&app, &actor, &r, &form).await,
         found => found?,
     };
     let kept = bytes.clone();
@@ -135,8 +133,11 @@ async fn project(
     let bom =
         bom.map_err(|e| Error::Internal { doing: "reading a document".to_owned(), cause: Box::new(e) })??;
     let (own, encoding) = (bom.format.name == "CycloneDX", if form.xml { "xml" } else { "json" });
+    if !own {
+        return held(&app, &actor, &r, &form).await;
+    }
     let same_version = form.version.as_ref().is_none_or(|v| *v == bom.format.version);
-    let same = own && bom.format.encoding == encoding && same_version;
+    let same = bom.format.encoding == encoding && same_version;
     if form.variant == Variant::Inventory && same && !bytes.is_empty() {
         return Ok(sent(bytes, &form, "bom"));
     }
@@ -144,7 +145,7 @@ async fn project(
         Variant::Inventory => Vec::new(),
         _ => of_release(&app, &actor, &r, &bom).await?,
     };
-    // a document of another format, version or encoding is made anew of what was read from it
+    // a document of another version or encoding is made anew of what was read from it
     let input: &[u8] = if same && !form.xml { &bytes } else { b"{}" };
     let mut document = written(enrich(input, &bom, &vulns))?;
     match form.variant {
@@ -152,10 +153,30 @@ async fn project(
         Variant::Vulnerabilities => {}
         Variant::Report => only_vulnerable(&mut document, &vulns),
     }
-    let wanted = form.version.as_deref().or(own.then_some(bom.format.version.as_str()));
+    let wanted = form.version.as_deref().or(Some(bom.format.version.as_str()));
     let wanted = wanted.filter(|v| convert::VERSIONS.contains(v)).unwrap_or(convert::NEWEST);
     convert::to_version(&mut document, wanted);
     Ok(reply(&document, &form, "bom"))
+}
+
+/// A release as it is held, written anew: where no document is kept, or one of another format.
+async fn held(app: &App, actor: &Actor, r: &Release, form: &Form) -> Result<Response, Fault> {
+    let tool = concat!("tocsin ", env!("CARGO_PKG_VERSION"));
+    let told = form.variant != Variant::Inventory;
+    let out = inventory::export(app.db(), actor, r.id, tool, told).await?;
+    let report = form.variant == Variant::Report;
+    let work = tokio::task::spawn_blocking(move || {
+        let written = cyclonedx::to_json(&out.bom, &out.vulnerabilities);
+        (written, if report { out.vulnerabilities } else { Vec::new() })
+    });
+    let fault = |e| Error::Internal { doing: "writing CycloneDX".to_owned(), cause: Box::new(e) };
+    let (document, vulns) = work.await.map_err(fault)?;
+    let mut document = written(document)?;
+    if report {
+        only_vulnerable(&mut document, &vulns);
+    }
+    convert::to_version(&mut document, form.version.as_deref().unwrap_or(convert::NEWEST));
+    Ok(reply(&document, form, "bom"))
 }
 
 /// Leaves the components that a vulnerability affects.

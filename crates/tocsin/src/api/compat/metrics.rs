@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tocsin_core::detection::{self, Counted, Finding};
-use tocsin_core::inventory::{self, Release};
+use tocsin_core::inventory::{self, Broken, LicenceAsked, Release};
 use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
@@ -45,6 +45,9 @@ pub fn routes() -> Router<App> {
         .route("/api/v1/metrics/component/{uuid}/refresh", get(refresh_component))
 }
 
+/// Most licences of one component that are looked at.
+const LICENCES: u64 = 100;
+
 /// Dependency-Track's inherited risk score: 10, 5, 3, 1 and, without rating, 5 for each.
 pub(super) fn risk(open: &[i64; 5]) -> i64 {
     open.iter().zip([10, 5, 3, 1, 5]).map(|(count, weight)| count * weight).sum()
@@ -65,29 +68,36 @@ fn put(m: &mut Value, more: Value) {
 }
 
 /// What a release's own counts say; nothing of one that was never matched. Clients need both times.
-pub(super) fn brief(r: &Release) -> Option<Value> {
+pub(super) fn brief(r: &Release, broken: Broken) -> Option<Value> {
     let at = r.matched.as_deref().and_then(millis)?;
     let mut m = severities(&r.open);
     put(
         &mut m,
         json!({"components": r.components, "kev": r.exploited, "firstOccurrence": at, "lastOccurrence": at}),
     );
-    put(&mut m, policies());
+    put(&mut m, policies(broken));
     Some(m)
 }
 
-/// Counts of policy violations, which clients expect among the others.
-fn policies() -> Value {
-    let mut all = serde_json::Map::new();
-    for kind in ["", "License", "Security", "Operational"] {
-        for count in ["Total", "Audited", "Unaudited"] {
-            all.insert(format!("policyViolations{kind}{count}"), 0.into());
+/// Breaches of licence rules, as violations of policies: what is denied fails, what is to be reviewed warns. Rules are of
+/// licences alone, and nothing is decided of a violation.
+fn policies(broken: Broken) -> Value {
+    let all = broken.denied + broken.review;
+    let mut counts = serde_json::Map::new();
+    for (kind, n) in [("", all), ("License", all), ("Security", 0), ("Operational", 0)] {
+        for (count, n) in [("Total", n), ("Audited", 0), ("Unaudited", n)] {
+            counts.insert(format!("policyViolations{kind}{count}"), n.into());
         }
     }
-    for state in ["Fail", "Warn", "Info"] {
-        all.insert(format!("policyViolations{state}"), 0.into());
+    for (state, n) in [("Fail", broken.denied), ("Warn", broken.review), ("Info", 0)] {
+        counts.insert(format!("policyViolations{state}"), n.into());
     }
-    all.into()
+    counts.into()
+}
+
+/// What is broken in a release.
+pub(super) async fn broken(app: &App, actor: &Actor, release: i64) -> Result<Broken, Fault> {
+    Ok(inventory::broken(app.db(), actor, Some(&[release])).await?.remove(&release).unwrap_or_default())
 }
 
 /// Counts that only the findings tell.
@@ -103,7 +113,7 @@ fn told(findings: &[Finding]) -> Value {
 async fn of(app: &App, actor: &Actor, r: &Release) -> Result<Value, Fault> {
     let none =
         || Fault::Text(StatusCode::NOT_FOUND, "No metrics were found for the specified project.".to_owned());
-    let mut m = brief(r).ok_or_else(none)?;
+    let mut m = brief(r, broken(app, actor, r.id).await?).ok_or_else(none)?;
     put(&mut m, told(&finding::of(app, actor, r.id).await?));
     Ok(m)
 }
@@ -137,7 +147,7 @@ async fn refresh_component(Caller(actor): Caller, Path(text): Path<String>) -> R
     Ok(StatusCode::OK)
 }
 
-/// The counts of a day. Each lasts until the next, and the last until now.
+/// The counts of a day. Each lasts until the next, and the last until now. What broke a rule on a day is not kept.
 fn day(c: &Counted, until: i64) -> Value {
     let first = millis(&c.at).or_else(|| millis(&format!("{}T00:00:00Z", c.day))).unwrap_or(until);
     let total: i64 = c.open.iter().sum();
@@ -148,7 +158,6 @@ fn day(c: &Counted, until: i64) -> Value {
             "findingsTotal": total, "findingsAudited": c.audited, "findingsUnaudited": total - c.audited,
             "projects": c.releases, "firstOccurrence": first, "lastOccurrence": until.max(first)}),
     );
-    put(&mut m, policies());
     m
 }
 
@@ -205,6 +214,12 @@ async fn portfolio(State(app): State<App>, Caller(actor): Caller) -> Result<Json
     let vulnerable = active.iter().filter(|r| r.open.iter().sum::<i64>() > 0).count();
     let mut m = day(&last, millis(&today).unwrap_or_default());
     put(&mut m, json!({"projects": active.len(), "vulnerableProjects": vulnerable}));
+    let all = inventory::broken(app.db(), &actor, None).await?;
+    let sum = all.values().fold(Broken::default(), |sum, b| Broken {
+        denied: sum.denied + b.denied,
+        review: sum.review + b.review,
+    });
+    put(&mut m, policies(sum));
     Ok(Json(m))
 }
 
@@ -243,7 +258,17 @@ async fn of_component(
     let mut m = severities(&open);
     put(&mut m, told(&found));
     put(&mut m, json!({"firstOccurrence": at, "lastOccurrence": at}));
-    put(&mut m, policies());
+    let asked = LicenceAsked { release: Some(release), ..LicenceAsked::default() };
+    let after = Some((release, component - 1, "\u{10ffff}".to_owned()));
+    let found = inventory::violations(app.db(), &actor, &asked, after.as_ref(), LICENCES).await?;
+    let mut broken = Broken::default();
+    for v in found.iter().filter(|v| v.component == component) {
+        match v.verdict {
+            "denied" => broken.denied += 1,
+            _ => broken.review += 1,
+        }
+    }
+    put(&mut m, policies(broken));
     Ok(Json(m))
 }
 

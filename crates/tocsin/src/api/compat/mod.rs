@@ -11,6 +11,8 @@ mod edit;
 mod export;
 mod fault;
 mod finding;
+mod grouped;
+mod licence;
 mod metrics;
 mod project;
 mod property;
@@ -61,6 +63,8 @@ pub(super) const ACCESS: &[&[Route]] = &[
     export::ACCESS,
     component::ACCESS,
     finding::ACCESS,
+    grouped::ACCESS,
+    licence::ACCESS,
     metrics::ACCESS,
     analysis::ACCESS,
     vex::ACCESS,
@@ -94,6 +98,8 @@ pub fn routes() -> Router<App> {
         .merge(export::routes())
         .merge(component::routes())
         .merge(finding::routes())
+        .merge(grouped::routes())
+        .merge(licence::routes())
         .merge(metrics::routes())
         .merge(analysis::routes())
         .merge(vex::routes())

@@ -7,7 +7,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Map, Value, json};
-use tocsin_core::inventory::{self, Card, Imported, Release};
+use tocsin_core::inventory::{self, Broken, Card, Imported, Release};
 use tocsin_core::platform::access::{Actor, Permission};
 
 use super::fault::Fault;
@@ -69,6 +69,7 @@ struct Around {
     imported: HashMap<i64, Imported>,
     parents: HashSet<i64>,
     releases: Vec<Release>,
+    broken: HashMap<i64, Broken>,
 }
 
 impl Around {
@@ -80,6 +81,7 @@ impl Around {
             cards,
             imported: inventory::imported(app.db(), actor).await?,
             releases: inventory::releases(app.db(), actor, None).await?,
+            broken: inventory::broken(app.db(), actor, None).await?,
         })
     }
 
@@ -118,7 +120,7 @@ impl Around {
                 format!("{} {}", i.format.split(' ').next().unwrap_or_default(), i.spec).into(),
             );
         }
-        if let Some(counts) = metrics::brief(r) {
+        if let Some(counts) = metrics::brief(r, self.broken.get(&r.id).copied().unwrap_or_default()) {
             put("lastVulnerabilityAnalysis", r.matched.as_deref().and_then(millis).into());
             put("metrics", counts);
         }
