@@ -89,6 +89,7 @@
   document.addEventListener("piece", (e) => e.detail.querySelectorAll("form").forEach(back));
 
   let waiting = 0;
+  let out = false;
   document.addEventListener("input", (e) => {
     const form = e.target.form;
     if (!form || !isKept(e.target)) return;
@@ -98,12 +99,14 @@
   document.addEventListener("submit", (e) => {
     clearTimeout(waiting);
     if (e.target.getAttribute("action") === "/sign-out") {
+      out = true;
       for (const where of stores) for (const name of names(where)) where.removeItem(name);
     } else keep(e.target, true);
   });
   // a tab that is closed at once has not waited
   addEventListener("pagehide", () => {
     clearTimeout(waiting);
+    if (out) return;
     for (const form of document.forms) {
       const kept = store(form) && read(store(form), key(form));
       if (kept?.sent) continue;
