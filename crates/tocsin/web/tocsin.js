@@ -32,7 +32,10 @@ document.addEventListener("keydown", (e) => {
     if (box && (e.key === "x" || none)) box.click();
     if (e.key !== "x" && document.querySelector("td.pick input:checked")) {
       e.preventDefault();
-      document.getElementById(e.key === "e" ? "to" : "owner")?.focus();
+      const field = document.getElementById(e.key === "e" ? "to" : "owner");
+      const folded = field?.closest("details");
+      if (folded) folded.open = true;
+      field?.focus();
     }
     return;
   }

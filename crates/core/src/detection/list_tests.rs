@@ -153,7 +153,7 @@ fn every_field_finds_what_it_says() {
             ("decided:true", Box::new(|_| false)),
             ("proposed:true", Box::new(|n| open(n) && n % 11 == 0)),
             ("proposed:false", Box::new(|n| open(n) && n % 11 != 0)),
-            ("lapsed:true closed:any", Box::new(|n| (n < 50 || n >= 60) && n % 13 == 0)),
+            ("lapsed:true closed:any", Box::new(|n| !(50..60).contains(&n) && n % 13 == 0)),
             ("-lapsed:true", Box::new(|n| open(n) && n % 13 != 0)),
             ("justification:none", Box::new(open)),
             ("verdict:conditional", Box::new(|_| false)),

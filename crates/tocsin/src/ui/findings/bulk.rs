@@ -126,6 +126,11 @@ impl Bulk {
         Ok(self)
     }
 
+    /// An owner or a due date was chosen.
+    pub fn owning(&self) -> bool {
+        !self.owner.is_empty() || !self.due.is_empty() || self.undue
+    }
+
     /// This person is the owner that was chosen.
     pub fn chosen(&self, person: &i64) -> bool {
         self.owner == person.to_string()
@@ -213,7 +218,7 @@ pub async fn decide_all(
     actor.need(Permission::FindingDecide)?;
     let a = bulk.asked(&pairs);
     // Enter in one of these fields sends the form by its first button
-    if !bulk.owner.is_empty() || !bulk.due.is_empty() || bulk.undue {
+    if bulk.owning() {
         bulk.wrong =
             "Nothing was decided: an owner or a due date was chosen. Set these with their own button, or \
                       clear them and decide."

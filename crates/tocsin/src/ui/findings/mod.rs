@@ -66,11 +66,11 @@ pub const QUICK: [(&str, &str); 9] = [
 ];
 
 /// Columns of a list of findings where the reader chose none.
-pub const COLUMNS: [&str; 10] =
-    ["severity", "vulnerability", "component", "release", "fixed", "epss", "status", "owner", "due", "found"];
+pub const COLUMNS: [&str; 9] =
+    ["severity", "vulnerability", "component", "release", "fixed", "epss", "status", "owner", "found"];
 /// The same, of one release.
-pub const COLUMNS_OF_RELEASE: [&str; 9] =
-    ["severity", "vulnerability", "component", "fixed", "epss", "status", "owner", "due", "found"];
+pub const COLUMNS_OF_RELEASE: [&str; 8] =
+    ["severity", "vulnerability", "component", "fixed", "epss", "status", "owner", "found"];
 /// The same, where findings of two releases are compared.
 pub const COLUMNS_COMPARED: [&str; 7] =
     ["severity", "vulnerability", "component", "fixed", "epss", "status", "found"];
@@ -87,11 +87,16 @@ pub fn about(column: &str) -> (&'static str, &'static str, bool) {
         "epss" => ("EPSS %", "epss", true),
         "status" => ("Status", "status", false),
         "found" => ("Found", "found", false),
-        "owner" => ("Owner", "", false),
+        "owner" => ("Owner, due", "due", false),
         "due" => ("Due", "due", false),
         "confidence" => ("Confidence", "", false),
         _ => ("", "", false),
     }
+}
+
+/// Whether a column is shown.
+pub fn has(heads: &[Head], column: &str) -> bool {
+    heads.iter().any(|h| h.name == column)
 }
 
 /// Heads of columns without an order.
