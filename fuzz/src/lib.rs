@@ -3,6 +3,7 @@
 
 mod check;
 mod documents;
+mod entities;
 mod index;
 mod names;
 mod records;
@@ -38,6 +39,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("versions", names::versions),
     ("vers", names::vers),
     ("index_open", index::index_open),
+    ("entities", entities::entities),
 ];
 
 /// Runs one target on one input.

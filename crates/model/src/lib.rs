@@ -7,6 +7,7 @@ pub mod bom;
 pub mod cpe;
 pub mod diagnostic;
 pub mod ecosystem;
+pub mod explain;
 pub mod finding;
 pub mod purl;
 pub mod query;
