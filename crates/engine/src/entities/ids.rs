@@ -158,7 +158,7 @@ fn read(text: &str, mut at: usize, shape: &[P], canonical: &mut String) -> Optio
 fn id(text: &str, token: &Token) -> Option<(bool, String, usize)> {
     let word = &text[token.span()];
     let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-    if letters < 2 || letters > 8 {
+    if !(2..=8).contains(&letters) {
         return None;
     }
     let lower = word[..letters].to_ascii_lowercase();

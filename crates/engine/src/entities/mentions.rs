@@ -216,14 +216,14 @@ impl Around<'_> {
     fn is_part_of_another_name(&self) -> bool {
         let name = &self.text[self.span.clone()];
         let neighbour = |c: Option<char>| matches!(c, Some('-' | '_'));
-        if neighbour(after(self.text, self.span.end, 4).chars().next()) {
-            if let Some(next) = self.tokens.get(self.last + 1) {
-                let word = &self.text[next.span()];
-                let lower = word.starts_with(|c: char| c.is_ascii_lowercase());
-                let small = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-                if next.start == self.span.end + 1 && lower && small && !TAILS.contains(&word) {
-                    return true;
-                }
+        if neighbour(after(self.text, self.span.end, 4).chars().next())
+            && let Some(next) = self.tokens.get(self.last + 1)
+        {
+            let word = &self.text[next.span()];
+            let lower = word.starts_with(|c: char| c.is_ascii_lowercase());
+            let small = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+            if next.start == self.span.end + 1 && lower && small && !TAILS.contains(&word) {
+                return true;
             }
         }
         if neighbour(before(self.text, self.span.start, 4).chars().next_back()) && self.first > 0 {

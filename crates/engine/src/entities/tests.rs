@@ -162,12 +162,7 @@ fn exploits_and_indicators() {
     check("EDB-ID: 50592", &["exploit:EDB-50592"]);
     check(
         "see https://github.com/someone/CVE-2024-3094-poc.",
-        &["vulnerability:CVE-2024-3094", "exploit:https://github.com/someone/CVE-2024-3094-poc"]
-            .iter()
-            .copied()
-            .rev()
-            .collect::<Vec<_>>()
-            .as_slice(),
+        &["exploit:https://github.com/someone/CVE-2024-3094-poc", "vulnerability:CVE-2024-3094"],
     );
     check("use exploit/linux/http/apache_ofbiz_rce", &["exploit:exploit/linux/http/apache_ofbiz_rce"]);
     check(

@@ -166,7 +166,6 @@ pub(crate) fn version(text: &str, at: usize) -> Option<(usize, bool)> {
     let tail = i;
     if numbers > 1 && bytes.get(i) == Some(&b'.') && matches!(bytes.get(i + 1), Some(b'x' | b'X' | b'*')) {
         end = i + 2;
-        i = end;
     } else {
         while i - tail < 12
             && bytes.get(i).is_some_and(|b| {
