@@ -10,6 +10,7 @@ pub(crate) mod instant;
 pub mod jobs;
 mod migrations;
 pub mod people;
+pub mod publisher;
 pub mod query;
 pub mod secret;
 pub mod settings;

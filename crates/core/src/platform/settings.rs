@@ -92,7 +92,7 @@ const KEYS: [&str; 6] =
 const BOUNDS: [(&str, i64, i64); 3] =
     [("idle_minutes", 5, 7 * 24 * 60), ("session_hours", 1, 90 * 24), ("invitation_hours", 1, 30 * 24)];
 
-async fn stored(db: &impl ConnectionTrait, workspace: i64) -> Result<String> {
+pub(super) async fn stored(db: &impl ConnectionTrait, workspace: i64) -> Result<String> {
     let select = "SELECT settings FROM workspace WHERE id = $1";
     let row: Option<(String,)> = sql::row(db, "reading settings", select, vec![workspace.into()]).await?;
     row.map(|r| r.0).ok_or_else(|| Error::NotFound("the workspace".to_owned()))

@@ -29,7 +29,7 @@ pub(super) fn document(export: &Export) -> Value {
             "csaf_version": "2.0",
             "lang": "en",
             "title": export.title,
-            "publisher": {"category": "vendor", "name": export.publisher, "namespace": export.namespace},
+            "publisher": publisher(export),
             "tracking": {
                 "id": export.id,
                 "status": "final",
@@ -183,4 +183,17 @@ fn vulnerability(id: &str, claims: &[&Claim], ids: &Ids) -> Value {
         |((category, details), p)| json!({"category": category, "details": details, "product_ids": p});
     put("remediations", actions.into_iter().map(action).collect());
     Value::Object(v)
+}
+
+/// The publisher (CSAF 2.0, 3.2.1.8).
+fn publisher(export: &Export) -> Value {
+    let category = if export.category.is_empty() { "vendor" } else { &export.category };
+    let mut publisher =
+        json!({"category": category, "name": export.publisher, "namespace": export.namespace});
+    for (key, value) in [("contact_details", &export.contact), ("issuing_authority", &export.authority)] {
+        if !value.is_empty() {
+            publisher[key] = value.as_str().into();
+        }
+    }
+    publisher
 }

@@ -49,6 +49,12 @@ pub struct Export {
     pub publisher: String,
     /// Address under which the publisher's ids are unique.
     pub namespace: String,
+    /// Category of the publisher (CSAF 2.0, 3.2.1.8.1); `vendor` where empty.
+    pub category: String,
+    /// How to reach the publisher, or empty.
+    pub contact: String,
+    /// The publisher's authority to speak of the products, or empty.
+    pub authority: String,
     /// When it is made (RFC 3339, UTC).
     pub at: String,
     /// Version of the program that writes it.

@@ -22,7 +22,8 @@ and keys*; each acts in one workspace and role, and may be limited to scopes and
 see is not found, in lists and counts too. The permission that an operation needs is its `x-permission`.
 
 **Lists** are read page by page: `limit` says how many, `next` in the reply (and the header `Link` with `rel=\"next\"`) \
-where the next page begins; a cursor is sent back as it came. With `Accept: application/x-ndjson` the long lists are \
+where the next page begins; a cursor is sent back as it came. `q` asks in the query grammar of the pages \
+(`severity>=high -status:fixed age>30d`), `sort` names an order, `-` before it turns it round. With `Accept: application/x-ndjson` the long lists are \
 one stream of JSON lines instead, from the first item to the last.
 
 **Errors** are problem details (RFC 9457). `code` is stable; `type` leads to the page that explains it.

@@ -75,6 +75,7 @@ pub const ACCESS: &[&[Route]] = &[
     settings::ACCESS[2],
     settings::ACCESS[3],
     settings::ACCESS[4],
+    settings::ACCESS[5],
 ];
 
 /// All pages.

@@ -529,6 +529,7 @@ const ruled = {
   keys: "/settings/keys",
   sessions: "/settings/sessions",
   security: "/settings/security",
+  publisher: "/settings/publisher",
 };
 const outside = { "sign-in": "/sign-in?why=kept" };
 for (const [some, who] of [[pages, state], [ruled, ruler], [outside, undefined]])

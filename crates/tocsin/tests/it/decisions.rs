@@ -223,3 +223,25 @@ fn licence_rules_are_set_on_their_page_and_told_to_clients() {
         assert!(wrong.text().contains("ruled both"), "{}", wrong.text());
     });
 }
+
+#[test]
+fn vex_says_who_publishes_it() {
+    with_server(|client| {
+        let release = client.upload("", &bom(3)).json()["release"].clone();
+        let document = || client.get(&format!("/api/v2/releases/{release}/vex?format=csaf")).json();
+        assert!(
+            document()["document"]["publisher"]["namespace"].as_str().unwrap().ends_with(".example.invalid")
+        );
+        let form = "name=Example+PSIRT&namespace=https%3A%2F%2Fpsirt.example.com%2F&category=vendor\
+                    &contact=psirt%40example.com&authority=";
+        assert_eq!(client.0.post("/settings/publisher", form).status, 303);
+        let told = document()["document"]["publisher"].clone();
+        let want = json!({"category": "vendor", "name": "Example PSIRT", "namespace": "https://psirt.example.com",
+            "contact_details": "psirt@example.com"});
+        assert_eq!(told, want);
+        let wrong = client.0.post("/settings/publisher", "name=x&namespace=psirt");
+        assert_eq!(wrong.status, 422);
+        assert!(wrong.text().contains("an address of yours") && wrong.text().contains("value=\"psirt\""));
+        assert_eq!(document()["document"]["publisher"], want, "nothing of it was taken over");
+    });
+}

@@ -20,6 +20,12 @@ pub struct Publisher {
     pub name: String,
     /// Address under which its ids are unique.
     pub namespace: String,
+    /// Category (CSAF 2.0, 3.2.1.8.1).
+    pub category: String,
+    /// How to reach it, or empty.
+    pub contact: String,
+    /// Its authority, or empty.
+    pub authority: String,
 }
 
 /// The publisher of a workspace: `publisher` (`name`, `namespace`) of its settings, else the workspace's name and an
@@ -41,6 +47,9 @@ pub async fn publisher(db: &impl ConnectionTrait, workspace: i64) -> Result<Publ
         name: given("name").unwrap_or(name),
         // RFC 2606: nobody's
         namespace: given("namespace").unwrap_or_else(|| format!("https://{slug}.example.invalid")),
+        category: given("category").unwrap_or_else(|| "vendor".to_owned()),
+        contact: given("contact").unwrap_or_default(),
+        authority: given("authority").unwrap_or_default(),
     })
 }
 
@@ -97,6 +106,9 @@ pub async fn export(
         id: format!("vex-{}-{}z", plain(title), stamp.to_lowercase()),
         publisher: publisher.name,
         namespace: publisher.namespace,
+        category: publisher.category,
+        contact: publisher.contact,
+        authority: publisher.authority,
         at: actor.now.clone(),
         program: program.to_owned(),
         claims: findings.iter().filter_map(claim).collect(),

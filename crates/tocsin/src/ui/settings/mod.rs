@@ -2,6 +2,7 @@
 
 mod keys;
 mod people;
+mod publisher;
 mod roles;
 mod security;
 mod sessions;
@@ -19,8 +20,8 @@ use crate::server::guard::Route;
 use crate::server::{App, Browser};
 
 /// Who may use what here: the table of each file.
-pub const ACCESS: [&[Route]; 5] =
-    [people::ACCESS, roles::ACCESS, keys::ACCESS, sessions::ACCESS, security::ACCESS];
+pub const ACCESS: [&[Route]; 6] =
+    [people::ACCESS, roles::ACCESS, keys::ACCESS, sessions::ACCESS, security::ACCESS, publisher::ACCESS];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -29,15 +30,17 @@ pub fn routes() -> Router<App> {
         .merge(keys::routes())
         .merge(sessions::routes())
         .merge(security::routes())
+        .merge(publisher::routes())
 }
 
 /// Tabs of the settings: address, label, and the permission without which it is not shown.
-const TABS: [(&str, &str, Permission); 5] = [
+const TABS: [(&str, &str, Permission); 6] = [
     ("/settings/people", "People", Permission::FindingRead),
     ("/settings/roles", "Roles", Permission::FindingRead),
     ("/settings/keys", "API keys", Permission::KeyManage),
     ("/settings/sessions", "Sessions", Permission::PeopleManage),
     ("/settings/security", "Security", Permission::PeopleManage),
+    ("/settings/publisher", "Publisher", Permission::SettingsWrite),
 ];
 
 /// The tabs that somebody sees, and the one they are at.
