@@ -91,6 +91,9 @@ pub async fn rematch(db: &DatabaseConnection, opened: &Arc<Opened>, means: &Mean
         }
     }
     forget(db).await?;
+    if done.releases > 0 {
+        crate::platform::db::analyse(db).await?;
+    }
     (means.progress)(all, all);
     Ok(done)
 }

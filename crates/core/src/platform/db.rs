@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, SqlxSqliteConnector};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, SqlxSqliteConnector,
+};
 use sea_orm_migration::MigratorTrait;
 
 use crate::error::{Doing, Result};
@@ -36,6 +38,18 @@ pub async fn open(place: &Place) -> Result<DatabaseConnection> {
     Ok(db)
 }
 
+/// Tells SQLite how the tables are filled, by which it chooses indexes: a tenth of a second for millions of rows.
+/// PostgreSQL looks by itself.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn analyse(db: &DatabaseConnection) -> Result<()> {
+    if db.get_database_backend() == DbBackend::Sqlite {
+        db.execute_unprepared("ANALYZE").await.doing("looking how tables are filled")?;
+    }
+    Ok(())
+}
+
 async fn sqlite(file: &Path) -> Result<DatabaseConnection> {
     let options = SqliteConnectOptions::new()
         .filename(file)
@@ -45,6 +59,7 @@ async fn sqlite(file: &Path) -> Result<DatabaseConnection> {
         .busy_timeout(Duration::from_secs(30))
         .pragma("cache_size", "-65536")
         .pragma("temp_store", "memory")
+        .pragma("analysis_limit", "1000")
         .pragma("mmap_size", "268435456");
     let pool = SqlitePoolOptions::new()
         .max_connections(4)
