@@ -140,6 +140,8 @@ const PARTS: i64 = 12;
 /// The pairs of release and component that a question means: a select of both, with its values.
 struct Hits {
     select: String,
+    /// Releases with how many pairs each has, where that is kept counted.
+    counted: Option<String>,
     asked: String,
     vulnerability: Option<String>,
 }
@@ -153,7 +155,7 @@ async fn hits(db: &DatabaseConnection, actor: &Actor, text: &str, values: &mut V
         )
     };
     let text = text.trim();
-    let mut vulnerability = None;
+    let (mut vulnerability, mut counted) = (None, None);
     let (select, asked) = match ask(text)? {
         Ask::Name(name) => {
             values.push(name.clone().into());
@@ -190,10 +192,13 @@ async fn hits(db: &DatabaseConnection, actor: &Actor, text: &str, values: &mut V
         }
         Ask::Licence(name) => {
             values.push(name.to_lowercase().into());
-            let select = format!(
-                "SELECT release, component FROM occurrence_licence WHERE LOWER(licence) = ${}",
-                values.len()
-            );
+            let n = values.len();
+            let select =
+                format!("SELECT release, component FROM occurrence_licence WHERE LOWER(licence) = ${n}");
+            counted = Some(format!(
+                "SELECT release, CAST(SUM(components) AS BIGINT) AS n FROM release_licence \
+                 WHERE LOWER(licence) = ${n} GROUP BY release"
+            ));
             (select, format!("components with {name} among their licences"))
         }
         Ask::Vulnerability(id) => {
@@ -210,7 +215,7 @@ async fn hits(db: &DatabaseConnection, actor: &Actor, text: &str, values: &mut V
             (select, asked)
         }
     };
-    Ok(Hits { select, asked, vulnerability })
+    Ok(Hits { select, counted, asked, vulnerability })
 }
 
 /// The main id of the flaw that has this id; the id in capitals where no source tells of it.
@@ -258,12 +263,14 @@ pub async fn answer(
     let mut values: Vec<Value> = vec![actor.workspace.into()];
     let hits = hits(db, actor, text, &mut values).await?;
     let scope = scope(db, actor, &hits, &mut values)?;
+    let held = hits.counted.clone().unwrap_or_else(|| {
+        format!("SELECT hit.release, COUNT(*) AS n FROM ({}) AS hit GROUP BY hit.release", hits.select)
+    });
     let with = format!(
-        "WITH hit AS ({}), held AS (SELECT release, COUNT(*) AS n FROM hit GROUP BY release), seen AS (SELECT r.id, \
+        "WITH held AS ({held}), seen AS (SELECT r.id, \
          r.version, r.product, p.name AS product_name, l.name AS line_name, r.active, r.units, held.n FROM held \
          JOIN release r ON r.id = held.release JOIN product p ON p.id = r.product JOIN line l ON l.id = p.line \
-         WHERE r.workspace = $1{scope})",
-        hits.select
+         WHERE r.workspace = $1{scope})"
     );
     let select = format!(
         "{with} SELECT COUNT(*), COUNT(DISTINCT product), CAST(COALESCE(SUM(n), 0) AS BIGINT), \

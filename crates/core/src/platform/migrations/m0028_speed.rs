@@ -1,4 +1,4 @@
-//! Indexes and counts for lists of a large portfolio.
+//! Indexes for lists of a large portfolio.
 
 use sea_orm_migration::prelude::*;
 
@@ -18,16 +18,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `licence_held` is how many components of a release have a licence (in lower case, as its documents name it), so that
-/// a licence that everything has is found without reading every component. `finding_counted` replaces `finding_open`
-/// with what the counts of a release test, closed findings among them. Names of indexes that are dropped are not given
-/// again: a connection that has not heard of it refuses them.
+/// A licence that everything has is counted from what is counted of each release, not from every component of it. The
+/// rest gives lists by a rare value an index that begins with it.
 const SCHEMA: &str = "
-CREATE TABLE licence_held (licence TEXT NOT NULL, release INTEGER NOT NULL REFERENCES release (id) ON DELETE CASCADE,
-  n INTEGER NOT NULL, PRIMARY KEY (licence, release));
-INSERT INTO licence_held (licence, release, n) SELECT LOWER(licence), release, COUNT(*) FROM occurrence_licence
-  GROUP BY LOWER(licence), release;
-CREATE INDEX licence_held_release ON licence_held (release);
-CREATE INDEX finding_ranked ON finding (vulnerability, workspace, rank, id);
+CREATE INDEX release_licence_lower ON release_licence (LOWER(licence), release, components);
 CREATE INDEX job_kind ON job (workspace, kind, id);
 ";
