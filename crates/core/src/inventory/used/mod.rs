@@ -266,43 +266,14 @@ pub async fn answer(
     let held = hits.counted.clone().unwrap_or_else(|| {
         format!("SELECT hit.release, COUNT(*) AS n FROM ({}) AS hit GROUP BY hit.release", hits.select)
     });
-    let with = format!(
-        "WITH held AS ({held}), seen AS (SELECT r.id, \
-         r.version, r.product, p.name AS product_name, l.name AS line_name, r.active, r.units, held.n FROM held \
-         JOIN release r ON r.id = held.release JOIN product p ON p.id = r.product JOIN line l ON l.id = p.line \
-         WHERE r.workspace = $1{scope})"
-    );
+    // What was asked is sought once; the rest is told of the releases that it is in.
     let select = format!(
-        "{with} SELECT COUNT(*), COUNT(DISTINCT product), CAST(COALESCE(SUM(n), 0) AS BIGINT), \
-         CAST(COALESCE(SUM(units), 0) AS BIGINT), (SELECT COUNT(DISTINCT customer) FROM deployment d WHERE d.units > 0 \
-         AND d.release IN (SELECT id FROM seen)), (SELECT COUNT(DISTINCT region) FROM deployment d WHERE d.units > 0 \
-         AND d.region <> '' AND d.release IN (SELECT id FROM seen)) FROM seen"
+        "WITH held AS MATERIALIZED ({held}) SELECT r.id, r.version, r.product, p.name, l.name, r.active, r.units, held.n \
+         FROM held CROSS JOIN release r CROSS JOIN product p CROSS JOIN line l WHERE r.id = held.release \
+         AND p.id = r.product AND l.id = p.line AND r.workspace = $1{scope} ORDER BY l.name, p.name, r.id DESC"
     );
-    let row: Option<(i64, i64, i64, i64, i64, i64)> = sql::row(db, what, &select, values.clone()).await?;
-    let (releases, products, occurrences, units, customers, regions) = row.unwrap_or_default();
-    let totals = Totals { releases, products, occurrences, units, customers, regions };
-    let select = format!(
-        "{with} SELECT d.customer, d.region, CAST(SUM(d.units) AS BIGINT), COUNT(*) FROM deployment d WHERE d.units > 0 \
-         AND d.release IN (SELECT id FROM seen) GROUP BY d.customer, d.region ORDER BY 3 DESC, 1, 2 LIMIT {OWNERS}"
-    );
-    let rows: Vec<(String, String, i64, i64)> = sql::rows(db, what, &select, values.clone()).await?;
-    let owners = rows.into_iter().map(|(customer, region, units, releases)| Owner {
-        customer,
-        region,
-        units,
-        releases,
-    });
-    let owners: Vec<Owner> = owners.collect();
-    let mut paged = values.clone();
-    paged.extend([Value::from(most as i64), Value::from(skip as i64)]);
-    let select = format!(
-        "{with} SELECT id, version, product, product_name, line_name, active, units, n FROM seen \
-         ORDER BY line_name, product_name, id DESC LIMIT ${} OFFSET ${}",
-        paged.len() - 1,
-        paged.len()
-    );
-    type Row = (i64, String, i64, String, String, i64, i64, i64);
-    let rows: Vec<Row> = sql::rows(db, what, &select, paged).await?;
+    let seen: Vec<Row> = sql::rows(db, what, &select, values.clone()).await?;
+    let (totals, owners) = told(db, actor, &seen).await?;
     let holder = |(release, version, product, product_name, line, active, units, count): Row| Holder {
         release,
         version,
@@ -314,12 +285,47 @@ pub async fn answer(
         count,
         parts: Vec::new(),
     };
-    let mut releases: Vec<Holder> = rows.into_iter().map(holder).collect();
+    let (skip, most) =
+        (usize::try_from(skip).unwrap_or(usize::MAX), usize::try_from(most).unwrap_or(usize::MAX));
+    let mut releases: Vec<Holder> = seen.into_iter().skip(skip).take(most).map(holder).collect();
     parts(db, &hits.select, values, &mut releases).await?;
     if paths {
         ways(db, &mut releases).await?;
     }
     Ok(Answer { asked: hits.asked, vulnerability: hits.vulnerability, totals, releases, owners })
+}
+
+/// A release that answers: id, version, product, names of product and line, active, units, how often.
+type Row = (i64, String, i64, String, String, i64, i64, i64);
+
+/// How much answers, and who has it.
+async fn told(db: &DatabaseConnection, actor: &Actor, seen: &[Row]) -> Result<(Totals, Vec<Owner>)> {
+    let what = "asking who has what is used";
+    let ids: Vec<i64> = seen.iter().map(|r| r.0).collect();
+    let products: HashSet<i64> = seen.iter().map(|r| r.2).collect();
+    let values = vec![actor.workspace.into(), sql::list(&ids)];
+    let theirs = format!(
+        "FROM deployment d WHERE d.workspace = $1 AND d.units > 0 AND d.release IN {}",
+        sql::numbers(db, 2)
+    );
+    let select = format!("SELECT COUNT(DISTINCT d.customer), COUNT(DISTINCT NULLIF(d.region, '')) {theirs}");
+    let row: Option<(i64, i64)> = sql::row(db, what, &select, values.clone()).await?;
+    let (customers, regions) = row.unwrap_or_default();
+    let totals = Totals {
+        releases: i64::try_from(seen.len()).unwrap_or(i64::MAX),
+        products: i64::try_from(products.len()).unwrap_or(i64::MAX),
+        occurrences: seen.iter().map(|r| r.7).sum(),
+        units: seen.iter().map(|r| r.6).sum(),
+        customers,
+        regions,
+    };
+    let select = format!(
+        "SELECT d.customer, d.region, CAST(SUM(d.units) AS BIGINT), COUNT(*) {theirs} \
+         GROUP BY d.customer, d.region ORDER BY 3 DESC, 1, 2 LIMIT {OWNERS}"
+    );
+    let rows: Vec<(String, String, i64, i64)> = sql::rows(db, what, &select, values).await?;
+    let owner = |(customer, region, units, releases)| Owner { customer, region, units, releases };
+    Ok((totals, rows.into_iter().map(owner).collect()))
 }
 
 /// Lists components of the releases that answer.
@@ -438,12 +444,16 @@ pub async fn where_used(db: &DatabaseConnection, actor: &Actor, text: &str, most
     let hits = hits(db, actor, text, &mut values).await?;
     let scope = scope(db, actor, &hits, &mut values)?;
     values.push((most as i64).into());
+    // Only the rows that are told are read whole.
     let select = format!(
-        "WITH hit AS ({}) SELECT r.id, p.name, l.name, r.version, c.id, c.grp, c.name, c.version, c.purl, o.direct, \
-         r.units FROM hit JOIN occurrence o ON o.release = hit.release AND o.component = hit.component JOIN component c \
-         ON c.id = hit.component JOIN release r ON r.id = hit.release JOIN product p ON p.id = r.product \
-         JOIN line l ON l.id = p.line WHERE r.workspace = $1{scope} \
-         ORDER BY l.name, p.name, r.id DESC, c.name, c.version LIMIT ${}",
+        "WITH hit AS MATERIALIZED ({}), top AS MATERIALIZED (SELECT hit.release, hit.component FROM hit CROSS JOIN release r \
+         CROSS JOIN product p CROSS JOIN line l CROSS JOIN component c WHERE r.id = hit.release AND p.id = r.product \
+         AND l.id = p.line AND c.id = hit.component AND r.workspace = $1{scope} \
+         ORDER BY l.name, p.name, r.id DESC, c.name, c.version, c.id LIMIT ${}) SELECT r.id, p.name, l.name, r.version, \
+         c.id, c.grp, c.name, c.version, c.purl, o.direct, r.units FROM top CROSS JOIN occurrence o CROSS JOIN component c \
+         CROSS JOIN release r CROSS JOIN product p CROSS JOIN line l WHERE o.release = top.release \
+         AND o.component = top.component AND c.id = top.component AND r.id = top.release AND p.id = r.product \
+         AND l.id = p.line ORDER BY l.name, p.name, r.id DESC, c.name, c.version, c.id",
         hits.select,
         values.len()
     );

@@ -318,8 +318,10 @@ pub(crate) async fn list<T>(
     let keys: Vec<&str> = order.keys.iter().map(|k| k.0).collect();
     let sorted = keys.iter().map(|k| format!("{k}{ways}")).collect::<Vec<_>>().join(", ");
     // placed before the limit and behind what the conditions bind
-    if total.more && order.apart {
-        s.lead();
+    match (total.more, order.apart) {
+        (true, true) => s.lead(),
+        (true, false) => s.walk(),
+        (false, _) => {}
     }
     let conditions = s.conditions(total.more);
     let beyond = at.map_or(String::new(), |at| s.beyond(&keys, at, down));

@@ -41,6 +41,11 @@ impl Statement {
         self.led = true;
     }
 
+    /// So many rows meet the conditions that they are walked in an order whose index begins with the workspace.
+    pub(super) fn walk(&mut self) {
+        self.led = false;
+    }
+
     /// Binds a value; its place, `$3`.
     pub(crate) fn bind(&mut self, value: impl Into<Bound>) -> String {
         self.values.push(value.into());
@@ -325,6 +330,41 @@ fn day_of(days: i64) -> String {
 mod tests {
     use super::*;
     use tocsin_model::query::Unit;
+
+    static ROWS: Noun = Noun {
+        doing: "listing rows",
+        permission: crate::platform::access::Permission::FindingRead,
+        entries: &[],
+        orders: &[],
+        columns: &[],
+        groups: &[],
+        table: "thing x",
+        id: "x.id",
+        from: "thing x",
+        on: "",
+        workspace: "x.workspace = $1",
+        lines: "",
+        unless: &[],
+        words: &["LOWER(x.name) {}"],
+    };
+
+    #[test]
+    fn many_rows_are_walked_by_the_index_of_their_order() {
+        let query = tocsin_model::query::parse("word", &ROWS.schema()).unwrap();
+        for (backend, led) in
+            [(DbBackend::Sqlite, "+x.workspace = $1 AND "), (DbBackend::Postgres, "x.workspace = $1 AND ")]
+        {
+            let mut s = Statement::new(backend, &ROWS, ("2026-01-01T00:00:00.000Z", 1), vec![1.into()]);
+            s.filter(&query);
+            assert!(
+                s.conditions(false).starts_with(led),
+                "few rows come by the word: {}",
+                s.conditions(false)
+            );
+            s.walk();
+            assert!(s.conditions(true).starts_with("x.workspace = $1 AND "), "{}", s.conditions(true));
+        }
+    }
 
     #[test]
     fn days_follow_each_other() {
