@@ -132,6 +132,9 @@ codes! {
     "record-alias-conflict" Warning "The record's aliases would join two CVE ids; the merge was refused.";
     "lock-unresolved" Info "The entry is not pinned to one version; it cannot be decided.";
     "archive-entry-skipped" Info "The archive entry is not of a known format and was passed over.";
+    "backup-damaged" Error "The backup is damaged, cut short or no backup of Tocsin; use another one.";
+    "export-damaged" Error "The export is damaged, cut short or no export of Tocsin; export the data again.";
+    "export-version" Error "Use the version of Tocsin that made the export, or a newer one.";
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::DatabaseConnection;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::platform::db::{self, Place};
+use crate::platform::lock;
 
 mod catalogue;
 mod changes;
@@ -126,13 +127,6 @@ impl Store {
 
     /// The lock of the one writer, held until dropped.
     fn lock(&self) -> Result<std::fs::File> {
-        let file = std::fs::File::create(self.dir.join("import.lock")).doing("opening the import lock")?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Error::Conflict("another import is running in this data directory".to_owned()))
-            }
-            Err(std::fs::TryLockError::Error(e)) => Err(e).doing("locking the data directory"),
-        }
+        lock::import(&self.dir)
     }
 }

@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement, Value};
 use crate::error::{Doing, Result};
 
 /// Values of one statement. SQLite takes 32,766, PostgreSQL 65,535; shorter statements are parsed sooner.
-const MOST: usize = 16_000;
+pub(crate) const MOST: usize = 16_000;
 
 /// Changes many rows by a list: `head` is `UPDATE table SET column = v.column2`, `tail` a `WHERE table.id = v.column1`;
 /// the columns of `rows` are `v.column1`, `v.column2` …, which both backends call them. Returns how many rows were
@@ -32,28 +32,40 @@ pub(crate) async fn insert<const N: usize>(
     tail: &str,
     rows: Vec<[Value; N]>,
 ) -> Result<u64> {
+    insert_flat(db, what, head, tail, N, rows.into_iter().flatten().collect()).await
+}
+
+/// As [`insert`], for rows whose width is known only when the program runs: their values follow one another.
+pub(crate) async fn insert_flat(
+    db: &impl ConnectionTrait,
+    what: &str,
+    head: &str,
+    tail: &str,
+    width: usize,
+    values: Vec<Value>,
+) -> Result<u64> {
     let backend = db.get_database_backend();
+    let width = width.max(1);
     let mut changed = 0;
-    let mut rows = rows.into_iter().peekable();
-    while rows.peek().is_some() {
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
         let mut sql = format!("{head} VALUES ");
-        let mut values = Vec::with_capacity(MOST.min(1024));
-        for row in rows.by_ref().take(MOST / N.max(1)) {
-            sql.push_str(if values.is_empty() { "(" } else { ", (" });
-            for (n, value) in row.into_iter().enumerate() {
-                let comma = if n == 0 { "" } else { ", " };
-                values.push(value);
-                // SQLite looks a numbered place up in a list, which takes its time for thousands of them.
-                let _ = match backend {
-                    DbBackend::Postgres => write!(sql, "{comma}${}", values.len()),
-                    _ => write!(sql, "{comma}?"),
-                };
-            }
-            sql.push(')');
+        let some: Vec<Value> = values.by_ref().take((MOST / width).max(1) * width).collect();
+        for n in 0..some.len() {
+            sql.push_str(match (n % width, n) {
+                (0, 0) => "(",
+                (0, _) => "), (",
+                _ => ", ",
+            });
+            // SQLite looks a numbered place up in a list, which takes its time for thousands of them.
+            let _ = match backend {
+                DbBackend::Postgres => write!(sql, "${}", n + 1),
+                _ => sql.write_char('?'),
+            };
         }
-        sql.push(' ');
+        sql.push_str(") ");
         sql.push_str(tail);
-        let statement = Statement::from_sql_and_values(backend, sql, values);
+        let statement = Statement::from_sql_and_values(backend, sql, some);
         changed += db.execute_raw(statement).await.doing(what)?.rows_affected();
     }
     Ok(changed)

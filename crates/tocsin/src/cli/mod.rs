@@ -1,10 +1,17 @@
 //! The grammar of the command line, and the way from it to a command and an exit code.
 
+pub mod audit;
+pub mod copy;
 pub mod db;
 pub mod findings;
 pub mod jobs;
+mod local;
+pub mod people;
+pub mod remote;
+pub mod sbom;
 pub mod scan;
 pub mod serve;
+mod sheet;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -58,6 +65,16 @@ pub enum Command {
     Jobs(jobs::JobsArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
+    /// Upload SBOMs of releases
+    Sbom(sbom::SbomArgs),
+    /// Invite people and list them
+    People(people::PeopleArgs),
+    /// Verify and list the audit trail
+    Audit(audit::AuditArgs),
+    /// Copy all data into one verified file, while the server runs
+    Backup(copy::BackupArgs),
+    /// Put a backup in place
+    Restore(copy::RestoreArgs),
 }
 
 /// How a command that ran to its end came out.
@@ -158,6 +175,11 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
         Command::Findings(args) => findings::run(&cli.global, args, out),
         Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
+        Command::Sbom(args) => sbom::run(&cli.global, args, out),
+        Command::People(args) => people::run(&cli.global, args, out),
+        Command::Audit(args) => audit::run(&cli.global, args, out),
+        Command::Backup(args) => copy::backup(&cli.global, args, out),
+        Command::Restore(args) => copy::restore(&cli.global, args, out),
     };
     let outcome = outcome.and_then(|o| out.flush().map(|()| o).map_err(|e| Error::io("stdout", e)));
     match outcome {

@@ -23,6 +23,8 @@ mod hostile;
 mod inventory;
 mod jobs;
 mod matching;
+#[path = "move.rs"]
+mod moving;
 mod output;
 mod parity;
 mod people;

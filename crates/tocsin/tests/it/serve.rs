@@ -205,6 +205,13 @@ impl Server {
         self.send("POST", path, &[("Content-Type", "multipart/form-data; boundary=xyz"), who], &body)
     }
 
+    /// Starts a server on data that has people; nobody is signed in.
+    pub fn on(data: &Path) -> Server {
+        let (child, line) = spawn(data, &[], None, "listens on");
+        let address = line.rsplit_once("://").unwrap().1.trim().to_owned();
+        Server { child, address, cookie: String::new(), csrf: String::new() }
+    }
+
     /// Makes an API key that acts in a role.
     pub fn key(&self, role: &str) -> String {
         let form = format!("csrf={}&name=build+{role}&role={role}", self.csrf);

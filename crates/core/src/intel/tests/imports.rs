@@ -148,7 +148,7 @@ fn a_second_import_is_refused_while_one_runs() {
     let store = Store::open(dir.path()).unwrap();
     let _lock = store.lock().unwrap();
     let result = store.import(&[], &|| NOW.to_owned(), &mut |_| ControlFlow::Continue(()));
-    assert!(matches!(result, Err(Error::Conflict(_))));
+    assert!(matches!(result, Err(crate::Error::Conflict(_))));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod m0023_decisions;
 mod m0024_views;
 mod m0025_inventory;
 mod m0026_api;
+mod m0027_kev_history;
 mod m0028_speed;
 
 /// All migrations.
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_views::Migration),
             Box::new(m0025_inventory::Migration),
             Box::new(m0026_api::Migration),
+            Box::new(m0027_kev_history::Migration),
             Box::new(m0028_speed::Migration),
         ]
     }

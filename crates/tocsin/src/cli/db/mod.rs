@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use tocsin_core::intel::{ImportReport, ProblemFilter, Progress, Store};
 
-use super::{Global, Outcome, lively, say, say_all};
+use super::{Global, Outcome, copy, lively, say, say_all};
 use crate::error::Error;
 use crate::output::text::plain;
 
@@ -39,7 +39,8 @@ pub enum DataFormat {
 /// What `tocsin db` can do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Import files, archives and folders; may be broken off and given again
+    /// Import files, archives and folders; may be broken off and given again. An export of all data (`db export`)
+    /// is loaded into an empty database
     Import {
         /// Files and folders
         #[arg(required = true)]
@@ -86,6 +87,11 @@ pub enum Verb {
     },
     /// Build the matching index again
     Index,
+    /// Write every table into one portable file, to move between SQLite and PostgreSQL
+    Export {
+        /// File to make
+        file: PathBuf,
+    },
     /// The bytes of a record as its source gave them
     Raw {
         /// Source (`osv`, `ghsa`, `nvd` …)
@@ -100,6 +106,15 @@ pub enum Verb {
 /// # Errors
 /// The store or an input cannot be used, what was asked for is not there, or the result cannot be written.
 pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcome, Error> {
+    match &args.verb {
+        Verb::Import { paths } => {
+            if let Some(outcome) = copy::import(global, paths, args.format, out)? {
+                return Ok(outcome);
+            }
+        }
+        Verb::Export { file } => return copy::export(global, file, args.format, out),
+        _ => {}
+    }
     let store = global.store()?;
     let json = args.format == DataFormat::Json;
     let page = tables::Page { lively: lively(&io::stdout()), now: now() };
@@ -161,6 +176,7 @@ pub fn run(global: &Global, args: &DbArgs, out: &mut dyn Write) -> Result<Outcom
             let status = store.status()?.index;
             if json { put(out, &json::index(&status)) } else { page.index(out, &status) }
         }
+        Verb::Export { .. } => Ok(()), // done above, without bringing the schema up to date
         Verb::Raw { source, id } => return bytes(out, &store.raw(source, id)?),
     };
     written.map_err(|e| Error::io("stdout", e))?;

@@ -1,0 +1,54 @@
+//! The data of this machine, for commands that act in a workspace.
+
+use std::future::Future;
+
+use tocsin_core::platform::access::Actor;
+use tocsin_core::platform::db;
+use tocsin_core::platform::people;
+
+use super::Global;
+use crate::error::Error;
+use crate::server::now;
+
+/// Runs something that waits.
+///
+/// # Errors
+/// As `work`, or the system gives no threads.
+pub(super) fn wait<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::io("starting the runtime", e))?;
+    runtime.block_on(work)
+}
+
+/// Who works at the data of this machine: they could read and write all of it anyway.
+pub(super) fn actor(workspace: i64) -> Actor {
+    Actor { name: "local".to_owned(), ..Actor::system(workspace, &now()) }
+}
+
+/// Opens the database, brought up to date, and finds the workspace: the one told by its number, else the first.
+///
+/// # Errors
+/// The database cannot be opened, or there is no such workspace.
+pub(super) async fn open(
+    global: &Global,
+    workspace: Option<i64>,
+) -> Result<(sea_orm::DatabaseConnection, Actor), Error> {
+    let dir = global.data_dir()?;
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io(dir.display().to_string(), e))?;
+    let db = db::open(&global.place()?).await?;
+    let workspaces = people::workspaces(&db).await?;
+    let found = match workspace {
+        None => workspaces.first().copied(),
+        Some(id) => workspaces.into_iter().find(|w| *w == id),
+    };
+    match found {
+        Some(id) => Ok((db, actor(id))),
+        None => Err(Error::Usage(match workspace {
+            None => "there is no workspace yet; start `tocsin serve` once".to_owned(),
+            Some(id) => format!("there is no workspace {id}"),
+        })),
+    }
+}
