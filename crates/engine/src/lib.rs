@@ -4,3 +4,5 @@ pub mod entities;
 pub mod index;
 pub mod licence;
 pub mod matching;
+pub mod relevance;
+pub mod stories;
