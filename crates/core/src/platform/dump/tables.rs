@@ -135,12 +135,15 @@ fn grouped(rows: Vec<(String, String, String, i64, i64)>) -> Result<Vec<Table>> 
 }
 
 /// A table of the text search (FTS5) has its row's number as a key and columns without types; the tables it keeps
-/// its words in are not data.
+/// its words in are not data. One without content of its own is filled by a trigger of the table it searches, so that
+/// it is no data either.
 async fn sqlite(db: &impl ConnectionTrait) -> Result<Vec<Table>> {
     let select = "SELECT t.name, c.name, c.type, CASE WHEN t.type = 'virtual' THEN 0 ELSE c.pk END, 0
          FROM pragma_table_list t JOIN pragma_table_xinfo(t.name) c
          WHERE t.schema = 'main' AND t.type IN ('table', 'virtual') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
-         AND t.name <> 'seaql_migrations' AND c.hidden = 0 ORDER BY t.name, c.cid";
+         AND t.name <> 'seaql_migrations' AND c.hidden = 0
+         AND t.name NOT IN (SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%content=''''%')
+         ORDER BY t.name, c.cid";
     let mut tables = grouped(sql::rows(db, "reading the tables", select, vec![]).await?)?;
     let select = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'";
     let found: Vec<(String,)> = sql::rows(db, "reading the tables", select, vec![]).await?;
