@@ -8,6 +8,7 @@ pub mod cli;
 pub mod error;
 pub mod expire;
 pub mod export;
+pub mod feeds;
 pub mod identity;
 pub mod intake;
 pub mod outbound;

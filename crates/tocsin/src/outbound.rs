@@ -12,6 +12,10 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Body};
 
+mod fetch;
+
+pub use fetch::{Ask, Fetched};
+
 /// Longest reply read, in bytes.
 const MOST: u64 = 4 << 20;
 /// Redirects followed; each is looked at as the first address was.
@@ -30,6 +34,18 @@ pub enum Refused {
     /// The host answered that it does not.
     #[error("{0} answered {1}")]
     Status(String, u16),
+    /// The host asks to be left alone: status code and seconds, where it told them.
+    #[error("{0} answered {1} and asks to be called later")]
+    Later(String, u16, Option<u64>),
+    /// The reply is longer than what is taken; the limit in bytes.
+    #[error("{0} sends more than the {1} bytes that are taken of it")]
+    Long(String, u64),
+    /// The reply ended before its end.
+    #[error("{0} broke off: {1}")]
+    Cut(String, String),
+    /// What came could not be written down.
+    #[error("{0}")]
+    Write(std::io::Error),
 }
 
 /// A reply.
@@ -41,8 +57,8 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Makes requests.
-#[derive(Debug)]
+/// Makes requests. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Outbound {
     agent: Agent,
     allowed: Arc<[String]>,

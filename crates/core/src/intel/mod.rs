@@ -12,6 +12,7 @@ use crate::platform::lock;
 mod catalogue;
 mod changes;
 mod facts;
+pub mod feeds;
 mod import;
 mod index;
 mod merge;

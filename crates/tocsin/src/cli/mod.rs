@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod copy;
 pub mod db;
+pub mod feeds;
 pub mod findings;
 pub mod jobs;
 mod local;
@@ -59,6 +60,8 @@ pub enum Command {
     Scan(scan::ScanArgs),
     /// Import and look at vulnerability intelligence
     Db(db::DbArgs),
+    /// Follow the sources of intelligence, look at their state, mirror them
+    Feeds(feeds::FeedsArgs),
     /// List findings by query, as table, JSON, CSV or SARIF
     Findings(findings::FindingsArgs),
     /// Look at jobs, run them again, cancel them
@@ -172,6 +175,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
     let outcome = match &cli.command {
         Command::Scan(args) => scan::run(&cli.global, args, out),
         Command::Db(args) => db::run(&cli.global, args, out),
+        Command::Feeds(args) => feeds::run(&cli.global, args, out),
         Command::Findings(args) => findings::run(&cli.global, args, out),
         Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),

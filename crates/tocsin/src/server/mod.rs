@@ -187,6 +187,11 @@ impl App {
         self.0.index.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Folder of the data, and the database.
+    pub fn home(&self) -> (&std::path::Path, &Place) {
+        (&self.0.data_dir, &self.0.place)
+    }
+
     /// Seals and opens secrets.
     pub fn vault(&self) -> &Vault {
         &self.0.vault

@@ -2,6 +2,7 @@
 //! noticed. Several servers on one database share the work.
 
 mod expiry;
+mod feed;
 mod housekeeping;
 mod node;
 mod registry;
@@ -59,6 +60,7 @@ pub async fn start(app: &App, data_dir: PathBuf, node: Node, workers: usize) -> 
     }
     housekeeping::ensure(app).await?;
     expiry::ensure(app).await?;
+    feed::ensure(app).await?;
     tokio::spawn(watch::intelligence(app.clone(), data_dir));
     Ok(Workers(tokio::spawn(dispatch(app.clone(), node, workers))))
 }

@@ -8,7 +8,7 @@ use tocsin_core::Error as Fault;
 use tocsin_core::platform::jobs::Payload;
 
 use super::run::{Ending, Run};
-use super::{expiry, housekeeping, rematch, sbom};
+use super::{expiry, feed, housekeeping, rematch, sbom};
 use crate::error::Error;
 
 /// What is done for jobs of a kind.
@@ -60,5 +60,6 @@ pub fn all() -> HashMap<&'static str, Entry> {
         entry::<rematch::Rematch>(),
         entry::<housekeeping::Housekeeping>(),
         entry::<expiry::Expiry>(),
+        entry::<feed::Follow>(),
     ])
 }

@@ -18,6 +18,7 @@ mod m0025_inventory;
 mod m0026_api;
 mod m0027_kev_history;
 mod m0028_speed;
+mod m0029_feeds;
 
 /// All migrations.
 pub struct Migrator;
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_api::Migration),
             Box::new(m0027_kev_history::Migration),
             Box::new(m0028_speed::Migration),
+            Box::new(m0029_feeds::Migration),
         ]
     }
 }
