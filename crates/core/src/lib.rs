@@ -4,6 +4,7 @@ pub mod detection;
 pub mod error;
 pub mod intel;
 pub mod inventory;
+pub mod notify;
 pub mod platform;
 pub mod search;
 

@@ -17,6 +17,7 @@ pub mod rematch;
 pub mod server;
 pub mod store;
 pub mod target;
+pub mod telling;
 pub mod ui;
 pub mod vex;
 pub mod worker;

@@ -2,7 +2,7 @@
 //! network (an issuer, a feed, a webhook) is refused after its name was resolved, and the address that was looked at is
 //! the one that is called.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,6 +180,54 @@ impl Outbound {
         self.call(address, basic.map(|b| format!("Basic {b}")), &Sent::Form(form))
     }
 
+    /// Sends JSON, with headers along. A redirect is not followed: what is sent is meant for one receiver. Blocks: call
+    /// it where that is allowed.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`].
+    pub fn post_json(
+        &self,
+        address: &str,
+        headers: &[(&'static str, String)],
+        body: &[u8],
+    ) -> Result<Reply, Refused> {
+        // the path of such an address is often a secret: errors do not repeat it
+        let hidden = |e: Refused| match e {
+            Refused::Address(_, why) => Refused::Address("the receiver's address".to_owned(), why),
+            e => e,
+        };
+        let uri = self.check(address).map_err(hidden)?;
+        let host = uri.host().unwrap_or_default().to_owned();
+        let mut request = self.agent.post(&uri).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let reply = request.send(body).map_err(|e| silent(&host, e))?;
+        let status = reply.status().as_u16();
+        match status {
+            200..=299 | 400..=499 => read(reply, &host, status),
+            _ => Err(Refused::Status(host, status)),
+        }
+    }
+
+    /// The address of a host that may be called, for protocols that are not HTTP (SMTP, syslog): a name is looked up
+    /// here and the address that was looked at is to be called. Blocks: call it where that is allowed.
+    ///
+    /// # Errors
+    /// [`Refused::Address`]: it may not be called; [`Refused::Silent`]: there is no such name.
+    pub fn reach(&self, host: &str, port: u16) -> Result<SocketAddr, Refused> {
+        let name = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        let found = (name.as_str(), port).to_socket_addrs();
+        let found: Vec<SocketAddr> =
+            found.map_err(|e| Refused::Silent(host.to_owned(), e.to_string()))?.collect();
+        let with_port = format!("{name}:{port}");
+        let allowed = self.allowed.iter().any(|a| *a == name || *a == with_port);
+        if !allowed && !found.iter().all(|a| is_public(a.ip())) {
+            return Err(Refused::Address(host.to_owned(), PRIVATE));
+        }
+        found.first().copied().ok_or_else(|| Refused::Silent(host.to_owned(), "it has no address".to_owned()))
+    }
+
     fn call(&self, address: &str, authorization: Option<String>, sent: &Sent<'_>) -> Result<Reply, Refused> {
         let mut uri = self.check(address)?;
         let first = (uri.scheme_str().map(str::to_owned), uri.authority().cloned());
@@ -240,6 +288,15 @@ impl Outbound {
             }
         }
         Ok(uri)
+    }
+}
+
+fn silent(host: &str, e: ureq::Error) -> Refused {
+    match e {
+        ureq::Error::Io(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            Refused::Address(host.to_owned(), PRIVATE)
+        }
+        e => Refused::Silent(host.to_owned(), e.to_string()),
     }
 }
 

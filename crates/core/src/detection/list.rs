@@ -440,3 +440,15 @@ pub async fn ids(
     let rows: Vec<(i64,)> = sql::rows(db, FINDINGS.doing, &select, s.values).await?;
     Ok(rows.into_iter().map(|r| r.0).collect())
 }
+
+/// The conditions of a query over `finding f` and what they bind, for a question that begins elsewhere: `$1` is the
+/// workspace, more values are bound behind.
+pub(crate) fn within(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    query: &Query,
+) -> Result<(String, Vec<sea_orm::Value>)> {
+    let mut s = of_release(db, actor, None, query)?;
+    s.lead();
+    Ok((s.conditions(false), s.values))
+}

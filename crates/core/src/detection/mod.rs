@@ -33,6 +33,7 @@ mod own;
 mod query;
 mod rematch;
 mod renew;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod thing;
@@ -61,6 +62,7 @@ pub use query::{
 pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
+pub(crate) use list::within;
 pub use values::values;
 #[cfg(test)]
 pub(crate) use vex::DOCUMENTS;
@@ -219,6 +221,7 @@ async fn note(change: &Change<'_>, events: Vec<(i64, &'static str, String)>) -> 
     if events.is_empty() {
         return Ok(());
     }
+    tell::history(change, &events).await?;
     let ids: Vec<i64> = events.iter().map(|e| e.0).collect();
     let mut last: HashMap<i64, i64> = HashMap::new();
     for chunk in ids.chunks(20_000) {

@@ -25,6 +25,7 @@ pub(crate) struct Found {
     said: [Value; 7],
     /// Fingerprint of `said`.
     print: String,
+    severity: i64,
     standing: Standing,
 }
 
@@ -105,6 +106,7 @@ impl Found {
                 && m.justification.as_deref() == Some("inline_mitigations_already_exist"),
             said,
             print,
+            severity,
             standing: Standing::of(v),
         }
     }
@@ -119,9 +121,11 @@ pub(crate) struct Stored {
     closed: Option<String>,
     print: String,
     standing: Standing,
+    severity: i64,
 }
 
-const STORED: &str = "SELECT f.id, f.release, f.component, f.vulnerability, f.closed, f.print, f.epss, f.kev, f.exploits, f.rank";
+const STORED: &str = "SELECT f.id, f.release, f.component, f.vulnerability, f.closed, f.print, f.epss, f.kev, f.exploits, f.rank, \
+                      f.severity";
 
 fn stored(row: &sea_orm::QueryResult) -> std::result::Result<(Key, Stored), sea_orm::DbErr> {
     let number = |n: usize| row.try_get_by_index::<i64>(n);
@@ -133,7 +137,7 @@ fn stored(row: &sea_orm::QueryResult) -> std::result::Result<(Key, Stored), sea_
     };
     let (closed, print) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
     let key = (number(1)?, number(2)?, row.try_get_by_index(3)?);
-    Ok((key, Stored { id: number(0)?, closed, print, standing }))
+    Ok((key, Stored { id: number(0)?, closed, print, standing, severity: number(10)? }))
 }
 
 /// All findings of a release.
@@ -177,6 +181,7 @@ pub(crate) async fn bring(
     let what = "storing findings";
     let (mut outcome, mut touched) = (Outcome::default(), BTreeSet::new());
     let (mut met, mut settled) = (HashSet::new(), HashMap::new());
+    let mut news = super::tell::News::default();
     let (mut rows, mut events, mut flaws) = (Vec::new(), Vec::new(), BTreeMap::new());
     for (release, component, f) in found.iter().copied() {
         let key = (release, component, f.vulnerability.clone());
@@ -191,6 +196,7 @@ pub(crate) async fn bring(
             None => {
                 outcome.new += 1;
                 touched.insert(release);
+                news.releases.insert(release);
                 rows.push(row(change, &key, f));
                 flaws.insert(key.2.clone(), facts(&key, f));
             }
@@ -208,6 +214,7 @@ pub(crate) async fn bring(
                     events.push((s.id, "updated", String::new()));
                 }
                 events.extend(exploited(s.id, s.standing.kev, f.standing.kev));
+                news.changed(s.id, (s.severity, f.severity), (s.standing.exploits, f.standing.exploits));
                 rows.push(row(change, &key, f));
                 flaws.insert(key.2.clone(), facts(&key, f));
             }
@@ -244,6 +251,7 @@ pub(crate) async fn bring(
         outcome.closed.insert(reason.to_owned(), ids.len());
     }
     super::note(change, events).await?;
+    news.tell(change).await?;
     outcome.open = met.len();
     Ok((outcome, touched))
 }

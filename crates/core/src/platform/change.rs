@@ -3,6 +3,7 @@
 //! The trail is a chain: each event's hash is SHA-256 over the previous hash and the event, so that an event changed,
 //! removed or put in later is found by [`verify`]. Events are only ever added.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::{
@@ -24,7 +25,7 @@ pub struct Change<'a> {
     pub actor: &'a Actor,
     pub(crate) tx: DatabaseTransaction,
     events: Vec<Draft>,
-    rings: bool,
+    rings: AtomicBool,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -86,7 +87,7 @@ impl<'a> Change<'a> {
             _ => None,
         };
         let tx = db.begin_with_options(options).await.doing(what)?;
-        Ok(Change { actor, tx, events: Vec::new(), rings: false, _turn: turn })
+        Ok(Change { actor, tx, events: Vec::new(), rings: AtomicBool::new(false), _turn: turn })
     }
 
     /// Notes what is changed; `before` and `after` are the states that the reader of the trail needs.
@@ -117,16 +118,17 @@ impl<'a> Change<'a> {
         if !events.is_empty() {
             self.append(events).await?;
         }
+        let rings = self.rings.load(Ordering::Relaxed);
         self.tx.commit().await.doing("committing a change")?;
-        if self.rings {
+        if rings {
             jobs::ring();
         }
         Ok(())
     }
 
-    /// Workers and pages hear of it once this is committed: jobs changed.
-    pub(crate) fn ring(&mut self) {
-        self.rings = true;
+    /// Workers and pages hear of it once this is committed: jobs changed, or there is something to tell.
+    pub(crate) fn ring(&self) {
+        self.rings.store(true, Ordering::Relaxed);
     }
 
     async fn append(&self, events: Vec<Draft>) -> Result<()> {

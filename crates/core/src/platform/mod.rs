@@ -12,6 +12,7 @@ pub(crate) mod instant;
 pub mod jobs;
 pub(crate) mod lock;
 mod migrations;
+pub mod outbox;
 pub mod people;
 pub mod publisher;
 pub mod query;

@@ -7,6 +7,7 @@ use axum::http::header::USER_AGENT;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::response::{IntoResponse, Redirect, Response};
+use tocsin_core::notify;
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::jobs::{self, Active};
 use tocsin_core::platform::people::{self, Door, From, Known, Seen};
@@ -43,6 +44,8 @@ pub struct Browser {
     pub token: String,
     /// Jobs that they may see.
     pub jobs: Active,
+    /// Messages that they have not seen, at most 100.
+    pub unseen: i64,
     /// Where the request comes from.
     pub from: From,
 }
@@ -92,7 +95,8 @@ pub async fn met(parts: &mut Parts, app: &App) -> tocsin_core::Result<Met> {
     Ok(match people::session(app.db(), &token, &from, &now()).await? {
         Seen::Alive(known) => {
             let jobs = jobs::active(app.db(), &known.actor).await?;
-            Met::Person(Box::new(Browser { known: *known, token, from, jobs }))
+            let unseen = notify::unseen(app.db(), &known.actor).await?;
+            Met::Person(Box::new(Browser { known: *known, token, from, jobs, unseen }))
         }
         Seen::Over { person, csrf } => Met::Over(person, csrf),
         Seen::Nobody => Met::Nobody,

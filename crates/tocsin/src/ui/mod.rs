@@ -15,6 +15,8 @@ mod jobs;
 pub(crate) mod kept;
 mod licences;
 mod manage;
+mod notifications;
+mod notify_own;
 mod outside;
 mod passkeys;
 mod products;
@@ -70,12 +72,16 @@ pub const ACCESS: &[&[Route]] = &[
     audit::ACCESS,
     used::ACCESS,
     jobs::ACCESS,
+    notifications::ACCESS,
+    notify_own::ACCESS,
     settings::ACCESS[0],
     settings::ACCESS[1],
     settings::ACCESS[2],
     settings::ACCESS[3],
     settings::ACCESS[4],
     settings::ACCESS[5],
+    settings::ACCESS[6],
+    settings::ACCESS[7],
 ];
 
 /// All pages.
@@ -105,6 +111,8 @@ pub fn routes() -> Router<App> {
         .merge(audit::routes())
         .merge(used::routes())
         .merge(jobs::routes())
+        .merge(notifications::routes())
+        .merge(notify_own::routes())
         .merge(settings::routes())
 }
 
@@ -127,6 +135,7 @@ pub struct Page {
     workspace: String,
     csrf: String,
     jobs: Active,
+    unseen: i64,
 }
 
 /// Entries with the permission each needs.
@@ -173,6 +182,7 @@ impl Page {
             workspace: known.workspace.clone(),
             csrf: known.csrf.clone(),
             jobs: browser.jobs,
+            unseen: browser.unseen,
         }
     }
 

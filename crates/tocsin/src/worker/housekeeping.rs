@@ -1,7 +1,7 @@
 //! What is over is removed every night: sessions and invitations that expired, old jobs, bytes that nothing needs.
 
 use serde::{Deserialize, Serialize};
-use tocsin_core::inventory;
+use tocsin_core::{inventory, notify};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{Payload, schedule};
 use tocsin_core::platform::sweep;
@@ -37,8 +37,9 @@ impl Kind for Housekeeping {
         let mut change = Change::begin(run.app.db(), &actor).await?;
         let swept = sweep::sweep(&mut change).await?;
         let documents = inventory::sweep(&mut change).await?;
+        let messages = notify::prune(&change).await?;
         let result = serde_json::json!({"sessions": swept.sessions, "invitations": swept.invitations,
-            "jobs": swept.jobs, "documents": documents});
+            "jobs": swept.jobs, "documents": documents, "notifications": messages});
         run.end(&mut change, &result).await?;
         change.commit().await?;
         Ok(Ending::Written)

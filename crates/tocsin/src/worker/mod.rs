@@ -5,6 +5,7 @@ mod expiry;
 mod feed;
 mod housekeeping;
 mod node;
+mod notify;
 mod registry;
 mod rematch;
 mod run;
@@ -62,6 +63,9 @@ pub async fn start(app: &App, data_dir: PathBuf, node: Node, workers: usize) -> 
     expiry::ensure(app).await?;
     feed::ensure(app).await?;
     tokio::spawn(watch::intelligence(app.clone(), data_dir));
+    if workers > 0 {
+        tokio::spawn(notify::watch(app.clone()));
+    }
     Ok(Workers(tokio::spawn(dispatch(app.clone(), node, workers))))
 }
 

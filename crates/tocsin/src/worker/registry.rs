@@ -8,7 +8,7 @@ use tocsin_core::Error as Fault;
 use tocsin_core::platform::jobs::Payload;
 
 use super::run::{Ending, Run};
-use super::{expiry, feed, housekeeping, rematch, sbom};
+use super::{expiry, feed, housekeeping, notify, rematch, sbom};
 use crate::error::Error;
 
 /// What is done for jobs of a kind.
@@ -61,5 +61,6 @@ pub fn all() -> HashMap<&'static str, Entry> {
         entry::<housekeeping::Housekeeping>(),
         entry::<expiry::Expiry>(),
         entry::<feed::Follow>(),
+        entry::<notify::Notify>(),
     ])
 }

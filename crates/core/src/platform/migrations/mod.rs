@@ -19,6 +19,7 @@ mod m0026_api;
 mod m0027_kev_history;
 mod m0028_speed;
 mod m0029_feeds;
+mod m0033_notify;
 
 /// All migrations.
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0027_kev_history::Migration),
             Box::new(m0028_speed::Migration),
             Box::new(m0029_feeds::Migration),
+            Box::new(m0033_notify::Migration),
         ]
     }
 }

@@ -1,9 +1,11 @@
 //! Settings: people, roles, keys, sessions, security. What their lists share is here.
 
+mod channels;
 mod keys;
 mod people;
 mod publisher;
 mod roles;
+mod rules;
 mod security;
 mod sessions;
 
@@ -15,13 +17,23 @@ use serde::Deserialize;
 use tocsin_core::inventory::Line;
 use tocsin_core::platform::access::{Permission, ROLES};
 
+pub(super) use rules::{DIGESTS, read as read_rule};
+
 use super::encode;
 use crate::server::guard::Route;
 use crate::server::{App, Browser};
 
 /// Who may use what here: the table of each file.
-pub const ACCESS: [&[Route]; 6] =
-    [people::ACCESS, roles::ACCESS, keys::ACCESS, sessions::ACCESS, security::ACCESS, publisher::ACCESS];
+pub const ACCESS: [&[Route]; 8] = [
+    people::ACCESS,
+    roles::ACCESS,
+    keys::ACCESS,
+    sessions::ACCESS,
+    security::ACCESS,
+    publisher::ACCESS,
+    channels::ACCESS,
+    rules::ACCESS,
+];
 
 pub fn routes() -> Router<App> {
     Router::new()
@@ -31,16 +43,20 @@ pub fn routes() -> Router<App> {
         .merge(sessions::routes())
         .merge(security::routes())
         .merge(publisher::routes())
+        .merge(channels::routes())
+        .merge(rules::routes())
 }
 
 /// Tabs of the settings: address, label, and the permission without which it is not shown.
-const TABS: [(&str, &str, Permission); 6] = [
+const TABS: [(&str, &str, Permission); 8] = [
     ("/settings/people", "People", Permission::FindingRead),
     ("/settings/roles", "Roles", Permission::FindingRead),
     ("/settings/keys", "API keys", Permission::KeyManage),
     ("/settings/sessions", "Sessions", Permission::PeopleManage),
     ("/settings/security", "Security", Permission::PeopleManage),
     ("/settings/publisher", "Publisher", Permission::SettingsWrite),
+    ("/settings/channels", "Channels", Permission::SettingsWrite),
+    ("/settings/rules", "Notification rules", Permission::FindingRead),
 ];
 
 /// The tabs that somebody sees, and the one they are at.

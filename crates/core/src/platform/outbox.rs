@@ -1,0 +1,184 @@
+//! What people are to be told of, written with the change that it comes from: so a crash between the two loses nothing
+//! and doubles nothing. [`crate::notify`] makes messages of it, a few seconds later, many events in one.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::change::Change;
+use super::sql;
+use crate::error::Result;
+
+/// What can be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Findings that are new, or open again.
+    FindingNew,
+    /// The severity of findings was raised.
+    FindingRaised,
+    /// The flaw of findings became known to be exploited.
+    FindingExploited,
+    /// An exploit for the flaw of findings became public.
+    FindingExploit,
+    /// Findings are due within days, or were.
+    FindingDue,
+    /// A decision waits for a second person.
+    DecisionWaits,
+    /// Decisions hold no longer.
+    DecisionLapsed,
+    /// A decision ends within days.
+    DecisionExpires,
+    /// A job was given up.
+    JobDead,
+    /// A source of intelligence does not work.
+    FeedBroken,
+    /// A source of intelligence works again.
+    FeedRecovered,
+    /// A story concerns us.
+    StoryRelevant,
+    /// Something under embargo came in.
+    ReportEmbargo,
+}
+
+/// All topics, in the order in which pages list them, with what a reader calls them.
+pub const TOPICS: [(Topic, &str); 13] = [
+    (Topic::FindingNew, "new findings"),
+    (Topic::FindingExploited, "findings that became known to be exploited"),
+    (Topic::FindingExploit, "findings for which an exploit became public"),
+    (Topic::FindingRaised, "findings whose severity was raised"),
+    (Topic::FindingDue, "findings that are due or overdue"),
+    (Topic::DecisionWaits, "decisions that wait for approval"),
+    (Topic::DecisionLapsed, "decisions that hold no longer"),
+    (Topic::DecisionExpires, "decisions that end soon"),
+    (Topic::StoryRelevant, "stories that concern us"),
+    (Topic::ReportEmbargo, "reports under embargo"),
+    (Topic::FeedBroken, "sources that do not work"),
+    (Topic::FeedRecovered, "sources that work again"),
+    (Topic::JobDead, "jobs that were given up"),
+];
+
+impl Topic {
+    /// The stored name: `finding-new`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Topic::FindingNew => "finding-new",
+            Topic::FindingRaised => "finding-raised",
+            Topic::FindingExploited => "finding-exploited",
+            Topic::FindingExploit => "finding-exploit",
+            Topic::FindingDue => "finding-due",
+            Topic::DecisionWaits => "decision-waits",
+            Topic::DecisionLapsed => "decision-lapsed",
+            Topic::DecisionExpires => "decision-expires",
+            Topic::JobDead => "job-dead",
+            Topic::FeedBroken => "feed-broken",
+            Topic::FeedRecovered => "feed-recovered",
+            Topic::StoryRelevant => "story-relevant",
+            Topic::ReportEmbargo => "report-embargo",
+        }
+    }
+
+    /// The topic of a stored name.
+    pub fn parse(name: &str) -> Option<Topic> {
+        TOPICS.into_iter().map(|t| t.0).find(|t| t.name() == name)
+    }
+
+    /// What a reader calls it.
+    pub fn words(self) -> &'static str {
+        TOPICS.iter().find(|t| t.0 == self).map_or("", |t| t.1)
+    }
+
+    /// Its events name findings.
+    pub fn is_of_findings(self) -> bool {
+        matches!(
+            self,
+            Topic::FindingNew
+                | Topic::FindingRaised
+                | Topic::FindingExploited
+                | Topic::FindingExploit
+                | Topic::FindingDue
+                | Topic::DecisionLapsed
+        )
+    }
+
+    /// No detail of it leaves the system.
+    pub fn is_embargoed(self) -> bool {
+        self == Topic::ReportEmbargo
+    }
+}
+
+/// Puts an event into the outbox: what it is about (`release/17`, `findings`), the product line whose people it concerns
+/// (0: it concerns the whole workspace, or its findings tell), a title and a detail, empty where its findings tell. Its
+/// id.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn tell(
+    change: &Change<'_>,
+    topic: Topic,
+    subject: String,
+    line: i64,
+    (title, detail): (&str, &str),
+) -> Result<i64> {
+    let insert = "INSERT INTO outbox (workspace, topic, subject, line, title, detail, actor, embargo, at) \
+                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
+    let actor = change.actor;
+    let values = vec![
+        actor.workspace.into(),
+        topic.name().into(),
+        sql::text(&subject),
+        line.into(),
+        sql::text(title),
+        sql::text(detail),
+        sql::text(&actor.name),
+        i64::from(topic.is_embargoed()).into(),
+        actor.now.clone().into(),
+    ];
+    let row: Option<(i64,)> = sql::row(&change.tx, "telling of a change", insert, values).await?;
+    change.ring();
+    Ok(row.map_or(0, |r| r.0))
+}
+
+/// The findings that an event is about.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn about(change: &Change<'_>, event: i64, findings: &[i64]) -> Result<()> {
+    for chunk in findings.chunks(20_000) {
+        let insert = format!(
+            "INSERT INTO outbox_finding (event, finding) SELECT $2, f.id FROM finding f WHERE f.id IN {} \
+             ON CONFLICT (event, finding) DO NOTHING",
+            sql::numbers(&change.tx, 1)
+        );
+        let values = vec![sql::list(chunk), event.into()];
+        sql::run(&change.tx, "telling of findings", &insert, values).await?;
+    }
+    Ok(())
+}
+
+/// Says in a change that a source of intelligence does not work (`Some`: why, and what to do) or works again. `source`
+/// is its name, as people know it. The workspace is the actor's; what is the installation's is told in its first one.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn feed(change: &Change<'_>, source: &str, broken: Option<&str>) -> Result<()> {
+    let topic = if broken.is_some() { Topic::FeedBroken } else { Topic::FeedRecovered };
+    tell(change, topic, format!("feed/{source}"), 0, (source, broken.unwrap_or_default())).await?;
+    Ok(())
+}
+
+/// Says in a change that a story or report (`story/17`) concerns the actor's workspace or a product line of it. Of what
+/// is under embargo ([`Topic::ReportEmbargo`]) title and detail are not kept.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn matter(
+    change: &Change<'_>,
+    topic: Topic,
+    subject: String,
+    line: i64,
+    words: (&str, &str),
+) -> Result<()> {
+    let words = if topic.is_embargoed() { ("Something under embargo", "") } else { words };
+    tell(change, topic, subject, line, words).await?;
+    Ok(())
+}
