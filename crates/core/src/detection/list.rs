@@ -443,7 +443,7 @@ pub async fn ids(
 
 /// The conditions of a query over `finding f` and what they bind, for a question that begins elsewhere: `$1` is the
 /// workspace, more values are bound behind.
-pub(crate) fn within(
+pub(crate) fn conditions(
     db: &impl ConnectionTrait,
     actor: &Actor,
     query: &Query,

@@ -54,6 +54,7 @@ pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presenc
 pub use ground::{Ground, grounds, remark, withdraw};
 pub use groups::{FOLDED, Group, groups, groups_sorted};
 pub use hold::hold;
+pub(crate) use list::conditions;
 pub use list::{Export, Within, ids, in_release, list, schema, sorted, total, within};
 pub use own::{Ownership, own, owners};
 pub use query::{
@@ -62,7 +63,6 @@ pub use query::{
 pub use rematch::{Done, Means, Read, is_due, rematch};
 pub(crate) use renew::{Found, Key};
 pub use today::{Arrival, Urgent, arrivals, urgent};
-pub(crate) use list::within;
 pub use values::values;
 #[cfg(test)]
 pub(crate) use vex::DOCUMENTS;

@@ -258,8 +258,7 @@ pub async fn set_channel(
     let enabled = i64::from(new.enabled);
     let id = if id == 0 {
         let count = "SELECT COUNT(*) FROM notify_channel WHERE workspace = $1";
-        let there: Option<(i64,)> =
-            sql::row(&change.tx, what, count, vec![actor.workspace.into()]).await?;
+        let there: Option<(i64,)> = sql::row(&change.tx, what, count, vec![actor.workspace.into()]).await?;
         if there.is_some_and(|(n,)| n >= MOST as i64) {
             return Err(rejected("name", format!("there are {MOST} channels; remove one first")));
         }
@@ -278,13 +277,8 @@ pub async fn set_channel(
     } else {
         let update =
             "UPDATE notify_channel SET name = $2, settings = $3, secret = $4, enabled = $5 WHERE id = $1";
-        let values = vec![
-            id.into(),
-            sql::text(new.name.trim()),
-            sql::text(&kept),
-            sealed.into(),
-            enabled.into(),
-        ];
+        let values =
+            vec![id.into(), sql::text(new.name.trim()), sql::text(&kept), sealed.into(), enabled.into()];
         sql::run(&change.tx, what, update, values).await?;
         id
     };

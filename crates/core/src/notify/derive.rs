@@ -63,12 +63,8 @@ async fn keyed(change: &Change<'_>, topic: Topic, select: &str, more: Vec<sea_or
          ON CONFLICT (unique_key) DO NOTHING"
     );
     let actor = change.actor;
-    let mut values = vec![
-        actor.workspace.into(),
-        topic.name().into(),
-        actor.now.clone().into(),
-        sql::text(&actor.name),
-    ];
+    let mut values =
+        vec![actor.workspace.into(), topic.name().into(), actor.now.clone().into(), sql::text(&actor.name)];
     values.extend(more);
     let news = sql::run(&change.tx, "looking for what is to be told", &insert, values).await?;
     if news > 0 {

@@ -187,7 +187,7 @@ async fn groups(change: &Change<'_>, rule: &Rule, events: &[i64]) -> Result<Vec<
     // a query that the list of findings no longer knows tells of nothing rather than of everything
     let Ok(query) = rule.parsed() else { return Ok(Vec::new()) };
     let query = Query { filter: query.filter, ..Query::default() };
-    let (conditions, mut values) = detection::within(&change.tx, change.actor, &query)?;
+    let (conditions, mut values) = detection::conditions(&change.tx, change.actor, &query)?;
     values.push(sql::list(events));
     let list = sql::numbers(&change.tx, values.len());
     values.push(rule.severity.into());
@@ -200,9 +200,8 @@ async fn groups(change: &Change<'_>, rule: &Rule, events: &[i64]) -> Result<Vec<
          AND {conditions} AND (f.severity >= ${severity} OR f.kev = 1) AND (${line} = 0 OR p.line = ${line}) \
          AND f.status NOT IN ('not_affected', 'fixed', 'false_positive')"
     );
-    let count = |condition: &str| {
-        format!("CAST(COUNT(DISTINCT CASE WHEN {condition} THEN f.id END) AS BIGINT)")
-    };
+    let count =
+        |condition: &str| format!("CAST(COUNT(DISTINCT CASE WHEN {condition} THEN f.id END) AS BIGINT)");
     let select = format!(
         "SELECT e.topic, p.line, p.id, p.name, COALESCE(f.owner, 0), CAST(COUNT(DISTINCT f.release) AS BIGINT), \
          CAST(COUNT(DISTINCT f.id) AS BIGINT), {}, {}, {}, MAX(f.rank) {of} \
@@ -226,10 +225,11 @@ async fn groups(change: &Change<'_>, rule: &Rule, events: &[i64]) -> Result<Vec<
     for (product, flaw) in top {
         flaws.entry(product).or_default().push(flaw);
     }
-    let group = |(topic, line, product, name, owner, releases, findings, critical, high, exploited, _): Row| {
-        let flaws = flaws.get(&product).cloned().unwrap_or_default();
-        Group { topic, line, product, name, releases, findings, critical, high, exploited, flaws, owner }
-    };
+    let group =
+        |(topic, line, product, name, owner, releases, findings, critical, high, exploited, _): Row| {
+            let flaws = flaws.get(&product).cloned().unwrap_or_default();
+            Group { topic, line, product, name, releases, findings, critical, high, exploited, flaws, owner }
+        };
     Ok(rows.into_iter().map(group).collect())
 }
 
@@ -408,21 +408,13 @@ fn write(
                 },
                 _ => continue,
             };
-            let fresh: Vec<bool> =
-                t.told.iter().map(|e| reached.insert((*e, person.id, channel))).collect();
+            let fresh: Vec<bool> = t.told.iter().map(|e| reached.insert((*e, person.id, channel))).collect();
             if !fresh.contains(&true) {
                 continue; // another rule told them all of it
             }
             let due = match channel {
                 INBOX => t.now.to_owned(),
-                _ => when(
-                    t.now,
-                    t.rule.digest,
-                    t.rule.hour,
-                    t.rule.weekday,
-                    &person.habits.quiet,
-                    severity,
-                ),
+                _ => when(t.now, t.rule.digest, t.rule.hour, t.rule.weekday, &person.habits.quiet, severity),
             };
             let address = if channel == INBOX { String::new() } else { person.email.clone() };
             let letter = same.entry(key.clone()).or_insert_with(|| letter(body.clone()));
@@ -434,7 +426,8 @@ fn write(
         let mut whole = letter(t.body.clone());
         for id in t.rule.channels.iter().filter(|c| **c > 0) {
             // mail goes to people, whom the rule names otherwise
-            if !t.channels.iter().any(|c| c.0 == *id && c.1 != "mail") || !reached.insert((t.told[0], 0, *id)) {
+            if !t.channels.iter().any(|c| c.0 == *id && c.1 != "mail") || !reached.insert((t.told[0], 0, *id))
+            {
                 continue;
             }
             let quiet = super::Quiet::default();

@@ -138,7 +138,8 @@ pub async fn unseen(db: &DatabaseConnection, actor: &Actor) -> Result<i64> {
 }
 
 async fn was_told(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<()> {
-    let select = "SELECT id FROM notify_delivery WHERE workspace = $1 AND message = $2 AND person = $3 LIMIT 1";
+    let select =
+        "SELECT id FROM notify_delivery WHERE workspace = $1 AND message = $2 AND person = $3 LIMIT 1";
     let values = vec![actor.workspace.into(), id.into(), person(actor)?.into()];
     let row: Option<(i64,)> = sql::row(db, "reading a message", select, values).await?;
     row.map(|_| ()).ok_or_else(|| Error::NotFound(format!("notification {id}")))
@@ -161,8 +162,7 @@ pub async fn see(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<()> 
     was_told(db, actor, id).await?;
     let update = "UPDATE notify_delivery SET seen = $4 WHERE workspace = $1 AND message = $2 AND person = $3 \
                   AND channel = 0 AND seen IS NULL";
-    let values =
-        vec![actor.workspace.into(), id.into(), person(actor)?.into(), actor.now.clone().into()];
+    let values = vec![actor.workspace.into(), id.into(), person(actor)?.into(), actor.now.clone().into()];
     sql::run(db, "marking a message", update, values).await?;
     Ok(())
 }
@@ -175,8 +175,7 @@ pub async fn see(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<()> 
 pub async fn see_all(db: &DatabaseConnection, actor: &Actor, up_to: i64) -> Result<u64> {
     let update = "UPDATE notify_delivery SET seen = $4 WHERE workspace = $1 AND person = $2 AND id <= $3 \
                   AND channel = 0 AND seen IS NULL";
-    let values =
-        vec![actor.workspace.into(), person(actor)?.into(), up_to.into(), actor.now.clone().into()];
+    let values = vec![actor.workspace.into(), person(actor)?.into(), up_to.into(), actor.now.clone().into()];
     sql::run(db, "marking messages", update, values).await
 }
 
@@ -222,8 +221,7 @@ pub struct Step {
 pub async fn steps(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<Vec<Step>> {
     was_told(db, actor, id).await?;
     let select = "SELECT at, what, who FROM notify_step WHERE message = $1 ORDER BY n";
-    let rows: Vec<(String, String, String)> =
-        sql::rows(db, "reading steps", select, vec![id.into()]).await?;
+    let rows: Vec<(String, String, String)> = sql::rows(db, "reading steps", select, vec![id.into()]).await?;
     Ok(rows.into_iter().map(|(at, what, who)| Step { at, what, who }).collect())
 }
 
@@ -315,7 +313,8 @@ async fn log(
     let mut values: Vec<Value> = vec![workspace.into(), from.unwrap_or(i64::MAX).into()];
     let mut more = String::new();
     // what is given up is known by its job, which can be run again
-    let dead = "CASE WHEN d.state = 'waiting' AND j.state IN ('failed', 'cancelled') THEN 'dead' ELSE d.state END";
+    let dead =
+        "CASE WHEN d.state = 'waiting' AND j.state IN ('failed', 'cancelled') THEN 'dead' ELSE d.state END";
     if !state.is_empty() {
         values.push(state.into());
         more.push_str(&format!(" AND {dead} = ${}", values.len()));

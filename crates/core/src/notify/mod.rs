@@ -24,8 +24,8 @@ pub use derive::{derive, prune};
 pub use dispatch::{WINDOW, dispatch, due};
 pub use hours::{Digest, Quiet, is_zone, when};
 pub use inbox::{
-    Delivery, Filter, Step, Told, acknowledge, deliveries, deliveries_of, inbox, message, messages_of_finding, see, see_all,
-    steps, unseen,
+    Delivery, Filter, Step, Told, acknowledge, deliveries, deliveries_of, inbox, message,
+    messages_of_finding, see, see_all, steps, unseen,
 };
 pub use people::{Habits, habits, set_habits};
 pub use rules::{Audience, Rule, drop_rule, rule, rules, set_rule};

@@ -239,7 +239,10 @@ async fn check(change: &Change<'_>, rule: &Rule) -> Result<()> {
     }
     if rule.person == 0 {
         if rule.to.roles.is_empty() && rule.to.people.is_empty() && !rule.to.owners && named.is_empty() {
-            return Err(rejected("to", "somebody who is told: a role, a person, whoever looks after findings"));
+            return Err(rejected(
+                "to",
+                "somebody who is told: a role, a person, whoever looks after findings",
+            ));
         }
         let select = format!(
             "SELECT COUNT(DISTINCT person) FROM membership WHERE workspace = $1 AND person IN {}",
@@ -314,13 +317,7 @@ pub async fn drop_rule(db: &DatabaseConnection, actor: &Actor, id: i64) -> Resul
     if before.standing {
         return Err(rejected("rule", "every workspace has this rule; switch it off instead"));
     }
-    sql::run(
-        &change.tx,
-        "removing a rule",
-        "DELETE FROM notify_rule WHERE id = $1",
-        vec![id.into()],
-    )
-    .await?;
+    sql::run(&change.tx, "removing a rule", "DELETE FROM notify_rule WHERE id = $1", vec![id.into()]).await?;
     change.record("notify.rule.remove", format!("notify-rule/{id}"), &before.name, &before, &());
     change.commit().await
 }

@@ -123,7 +123,8 @@ pub(super) async fn deliver(change: &mut Change<'_>, places: Vec<Place>) -> Resu
             ]
         })
         .collect();
-    let head = "INSERT INTO notify_delivery (workspace, message, channel, person, address, step, state, due, sent)";
+    let head =
+        "INSERT INTO notify_delivery (workspace, message, channel, person, address, step, state, due, sent)";
     let tail = "ON CONFLICT (message, channel, person, step) DO NOTHING";
     bulk::insert(&change.tx, "writing deliveries", head, tail, rows).await?;
     start(change, &going).await

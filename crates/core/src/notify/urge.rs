@@ -43,8 +43,7 @@ pub struct Ladder {
 
 pub(super) async fn all(db: &impl ConnectionTrait, workspace: i64) -> Result<Vec<Ladder>> {
     let select = "SELECT line, settings FROM notify_ladder WHERE workspace = $1 ORDER BY line";
-    let rows: Vec<(i64, String)> =
-        sql::rows(db, "reading ladders", select, vec![workspace.into()]).await?;
+    let rows: Vec<(i64, String)> = sql::rows(db, "reading ladders", select, vec![workspace.into()]).await?;
     rows.into_iter()
         .map(|(line, text)| Ok(Ladder { line, rungs: serde_json::from_str(&text).map_err(damaged)? }))
         .collect()

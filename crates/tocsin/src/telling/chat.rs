@@ -67,7 +67,10 @@ fn teams(words: &Words) -> Value {
     };
     let mut body = vec![block(markdown(&words.title), true)];
     body.extend(
-        words.lines.iter().map(|(name, what, _)| block(format!("{}: {}", markdown(name), markdown(what)), false)),
+        words
+            .lines
+            .iter()
+            .map(|(name, what, _)| block(format!("{}: {}", markdown(name), markdown(what)), false)),
     );
     if !words.wanted.is_empty() {
         body.push(block(markdown(&words.wanted), false));

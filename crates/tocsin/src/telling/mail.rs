@@ -71,11 +71,11 @@ pub(super) fn compose(
     let thread: String =
         message.thread.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '.' }).collect();
     let root = mark(format!("tocsin.thread.{thread}"));
-    let header = |name: &'static str, value: String| {
-        HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
-    };
+    let header =
+        |name: &'static str, value: String| HeaderValue::new(HeaderName::new_from_ascii_str(name), value);
     // the subject is one line whatever a title holds
-    let subject: String = words.title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
+    let subject: String =
+        words.title.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect();
     lettre::Message::builder()
         .from(from)
         .to(address)

@@ -93,20 +93,13 @@ pub async fn send(app: &App, actor: &Actor, sending: &Sending) -> Result<usize, 
         Some(e) if e.is_passing() => {
             Err(Error::io(outgoing.channel.name, std::io::Error::other(e.to_string())))
         }
-        Some(e) => Err(tocsin_core::Error::Rejected {
-            field: outgoing.channel.name,
-            message: e.to_string(),
+        Some(e) => {
+            Err(tocsin_core::Error::Rejected { field: outgoing.channel.name, message: e.to_string() }.into())
         }
-        .into()),
     }
 }
 
-fn one(
-    app: &App,
-    out: &Outgoing,
-    secrets: &BTreeMap<String, String>,
-    to: &Recipient,
-) -> Result<(), Unsent> {
+fn one(app: &App, out: &Outgoing, secrets: &BTreeMap<String, String>, to: &Recipient) -> Result<(), Unsent> {
     let now = now();
     let means = Means {
         door: &app.0.outbound,
@@ -131,7 +124,8 @@ fn roots(ca: &str) -> Result<rustls::RootCertStore, Unsent> {
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     if !ca.is_empty() {
         for certificate in CertificateDer::pem_slice_iter(ca.as_bytes()) {
-            let certificate = certificate.map_err(|e| Unsent::Never(format!("the channel's certificate: {e}")))?;
+            let certificate =
+                certificate.map_err(|e| Unsent::Never(format!("the channel's certificate: {e}")))?;
             roots.add(certificate).map_err(|e| Unsent::Never(format!("the channel's certificate: {e}")))?;
         }
     }

@@ -101,8 +101,7 @@ fn tls(host: &str, address: SocketAddr, ca: &str, bytes: &[u8]) -> Result<(), Un
         .with_root_certificates(roots(ca)?)
         .with_no_client_auth();
     let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(|e| wrong(e.to_string()))?;
-    let client =
-        rustls::ClientConnection::new(Arc::new(config), name).map_err(|e| wrong(e.to_string()))?;
+    let client = rustls::ClientConnection::new(Arc::new(config), name).map_err(|e| wrong(e.to_string()))?;
     let mut stream = rustls::StreamOwned::new(client, connect(address).map_err(later)?);
     stream.write_all(bytes).and_then(|()| stream.flush()).map_err(later)?;
     stream.conn.send_close_notify();

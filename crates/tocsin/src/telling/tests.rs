@@ -73,7 +73,11 @@ fn a_line_of_syslog_is_one_line_in_cef() {
     let message = message(false);
     let words = Words::of(&message, 0, "https://t.example.org");
     let line = syslog::line(&words, &message, "2026-01-01T00:00:00.000Z", "t.example.org");
-    assert!(line.starts_with("<105>1 2026-01-01T00:00:00.000Z t.example.org tocsin - finding-new - CEF:0|Tocsin|"));
+    assert!(
+        line.starts_with(
+            "<105>1 2026-01-01T00:00:00.000Z t.example.org tocsin - finding-new - CEF:0|Tocsin|"
+        )
+    );
     assert!(line.contains("Pump \\| <b>3</b>") && line.contains("externalId=9 msg="), "{line}");
     assert!(!line.contains(['\r', '\n']) && line.len() <= 2_000, "{line}");
 }

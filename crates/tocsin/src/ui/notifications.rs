@@ -64,7 +64,12 @@ impl Asked {
     }
 
     fn address(&self, page: &str) -> String {
-        format!("{page}?show={}&topic={}&text={}", encode(&self.show), encode(&self.topic), encode(&self.text))
+        format!(
+            "{page}?show={}&topic={}&text={}",
+            encode(&self.show),
+            encode(&self.topic),
+            encode(&self.text)
+        )
     }
 }
 
@@ -104,8 +109,17 @@ async fn csv(
     browser: Browser,
     Query(asked): Query<Asked>,
 ) -> Result<Response, PageError> {
-    let head =
-        ["id", "at", "topic", "severity", "title", "seen", "acknowledge_by", "acknowledged", "acknowledged_by"];
+    let head = [
+        "id",
+        "at",
+        "topic",
+        "severity",
+        "title",
+        "seen",
+        "acknowledge_by",
+        "acknowledged",
+        "acknowledged_by",
+    ];
     let mut sheet = Sheet::new(&head)?;
     for Told { seen, message: m, .. } in
         notify::inbox(app.db(), browser.actor(), &asked.filter(), None, EXPORT).await?

@@ -142,7 +142,9 @@ async fn make(
 ) -> Result<Response, PageError> {
     browser.check(field(&sent, "csrf"))?;
     let actor = browser.actor();
-    let Some(person) = actor.person else { return Err(Error::Denied("a rule of one's own".to_owned()).into()) };
+    let Some(person) = actor.person else {
+        return Err(Error::Denied("a rule of one's own".to_owned()).into());
+    };
     let rule = Rule { enabled: true, ..read_rule(&sent, 0, person) };
     match notify::set_rule(app.db(), actor, &rule).await {
         Ok(_) => Ok(back("The rule is made.")),

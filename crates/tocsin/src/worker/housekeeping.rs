@@ -1,10 +1,10 @@
 //! What is over is removed every night: sessions and invitations that expired, old jobs, bytes that nothing needs.
 
 use serde::{Deserialize, Serialize};
-use tocsin_core::{inventory, notify};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{Payload, schedule};
 use tocsin_core::platform::sweep;
+use tocsin_core::{inventory, notify};
 
 use super::registry::Kind;
 use super::run::{Ending, Run};

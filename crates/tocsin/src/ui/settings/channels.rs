@@ -55,7 +55,11 @@ fn label(name: &str) -> (&'static str, &'static [(&'static str, &'static str)]) 
         "port" => ("Port", &[]),
         "security" => (
             "Security",
-            &[("tls", "TLS (usually port 465)"), ("starttls", "STARTTLS (usually port 587)"), ("none", "none")],
+            &[
+                ("tls", "TLS (usually port 465)"),
+                ("starttls", "STARTTLS (usually port 587)"),
+                ("none", "none"),
+            ],
         ),
         "transport" => ("Transport", &[("tls", "TLS"), ("tcp", "TCP"), ("udp", "UDP")]),
         "from" => ("Sender", &[]),
@@ -189,7 +193,11 @@ async fn write(app: &App, browser: &Browser, id: i64, sent: &Fields) -> Result<R
     let (mut settings, mut secrets) = (BTreeMap::new(), BTreeMap::new());
     for f in fields(&kind, &BTreeMap::new(), &[]) {
         let value = field(sent, &format!("set-{}", f.name)).trim().to_owned();
-        if f.secret { secrets.insert(f.name.to_owned(), value) } else { settings.insert(f.name.to_owned(), value) };
+        if f.secret {
+            secrets.insert(f.name.to_owned(), value)
+        } else {
+            settings.insert(f.name.to_owned(), value)
+        };
     }
     let new = NewChannel {
         kind,
@@ -244,7 +252,8 @@ async fn test(
     browser.check(field(&sent, "csrf"))?;
     match notify::test(app.db(), browser.actor(), id, field(&sent, "address")).await {
         Ok((message, _)) => {
-            let words = format!("Test message {message} is on its way; the delivery log tells what came of it.");
+            let words =
+                format!("Test message {message} is on its way; the delivery log tells what came of it.");
             Ok(back(&format!("/settings/channels/{id}?done={}", encode(&words))))
         }
         Err(Error::Rejected { field, message }) => {
