@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
-use crate::platform::{clock, sql};
+use crate::platform::{clock, outbox, sql};
 
 /// Failures in a row after which a source is left alone for a while.
 pub const PATIENCE: i64 = 3;
@@ -186,6 +186,13 @@ pub async fn note(db: &DatabaseConnection, actor: &Actor, name: &str, outcome: &
     sql::run(&change.tx, what, made, vec![name.into()]).await?;
     let heard = "tried = $2, good = $2, error = '', failures = 0, not_before = NULL";
     let subject = format!("source/{name}");
+    let select = "SELECT failures FROM feed WHERE name = $1";
+    let row: Option<(i64,)> = sql::row(&change.tx, what, select, vec![name.into()]).await?;
+    let before = row.map_or(0, |r| r.0);
+    // one failure is no news, and neither is the tenth
+    if before >= PATIENCE && !matches!(outcome, Outcome::Failed { .. }) {
+        outbox::feed(&change, name, None).await?;
+    }
     match outcome {
         Outcome::Unchanged => {
             let update = format!("UPDATE feed SET {heard} WHERE name = $1");
@@ -210,9 +217,10 @@ pub async fn note(db: &DatabaseConnection, actor: &Actor, name: &str, outcome: &
             change.record("source.sync", subject, name, &(), &(read, new, changed, refused));
         }
         Outcome::Failed { error, wait } => {
-            let select = "SELECT failures FROM feed WHERE name = $1";
-            let row: Option<(i64,)> = sql::row(&change.tx, what, select, vec![name.into()]).await?;
-            let failures = row.map_or(0, |r| r.0).saturating_add(1);
+            let failures = before.saturating_add(1);
+            if failures == PATIENCE {
+                outbox::feed(&change, name, Some(error)).await?;
+            }
             let update =
                 "UPDATE feed SET tried = $2, error = $3, failures = $4, not_before = $5 WHERE name = $1";
             let until = until(&actor.now, failures, *wait);

@@ -150,9 +150,9 @@ fn an_event_and_its_change_stand_or_fall_together_and_so_do_message_and_mark() {
         change.commit().await.unwrap();
         let ada = join(db, &anna, "ada", Role::Administrator, None).await;
         // messages cannot be written: the event stays
-        sql::run(db, "breaking", "ALTER TABLE notify_delivery RENAME TO gone", vec![]).await.unwrap();
+        sql::run(db, "breaking", "ALTER TABLE notify_delivery RENAME TO set_aside", vec![]).await.unwrap();
         assert!(dispatch(db, &system(&later)).await.is_err());
-        sql::run(db, "mending", "ALTER TABLE gone RENAME TO notify_delivery", vec![]).await.unwrap();
+        sql::run(db, "mending", "ALTER TABLE set_aside RENAME TO notify_delivery", vec![]).await.unwrap();
         assert_eq!(dispatch(db, &system(&later)).await.unwrap(), 1);
         let list = told(db, &ada).await;
         assert_eq!(list[0].message.title, "A source does not work: NVD");

@@ -57,6 +57,12 @@ pub const TOPICS: [(Topic, &str); 13] = [
     (Topic::JobDead, "jobs that were given up"),
 ];
 
+/// The topics that something tells of today, which rules and filters offer. Stories and reports tell of theirs once they
+/// are part of the platform.
+pub fn offered() -> impl Iterator<Item = (Topic, &'static str)> {
+    TOPICS.into_iter().filter(|(t, _)| !matches!(t, Topic::StoryRelevant | Topic::ReportEmbargo))
+}
+
 impl Topic {
     /// The stored name: `finding-new`.
     pub fn name(self) -> &'static str {
@@ -117,13 +123,24 @@ pub(crate) async fn tell(
     topic: Topic,
     subject: String,
     line: i64,
+    words: (&str, &str),
+) -> Result<i64> {
+    tell_in(change, change.actor.workspace, topic, subject, line, words).await
+}
+
+async fn tell_in(
+    change: &Change<'_>,
+    workspace: i64,
+    topic: Topic,
+    subject: String,
+    line: i64,
     (title, detail): (&str, &str),
 ) -> Result<i64> {
     let insert = "INSERT INTO outbox (workspace, topic, subject, line, title, detail, actor, embargo, at) \
                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id";
     let actor = change.actor;
     let values = vec![
-        actor.workspace.into(),
+        workspace.into(),
         topic.name().into(),
         sql::text(&subject),
         line.into(),
@@ -162,7 +179,19 @@ pub(crate) async fn about(change: &Change<'_>, event: i64, findings: &[i64]) -> 
 /// The database does not answer.
 pub async fn feed(change: &Change<'_>, source: &str, broken: Option<&str>) -> Result<()> {
     let topic = if broken.is_some() { Topic::FeedBroken } else { Topic::FeedRecovered };
-    tell(change, topic, format!("feed/{source}"), 0, (source, broken.unwrap_or_default())).await?;
+    let workspace = match change.actor.workspace {
+        0 => {
+            let first = "SELECT id FROM workspace ORDER BY id LIMIT 1";
+            let row: Option<(i64,)> =
+                sql::row(&change.tx, "finding the first workspace", first, vec![]).await?;
+            // an installation without people has nobody to tell
+            let Some((id,)) = row else { return Ok(()) };
+            id
+        }
+        own => own,
+    };
+    let words = (source, broken.unwrap_or_default());
+    tell_in(change, workspace, topic, format!("feed/{source}"), 0, words).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use axum::{Form, Router};
 use serde::Deserialize;
 use tocsin_core::notify::{self, Channel, Delivery, Filter, Message, Step, Told};
 use tocsin_core::platform::access::Permission;
-use tocsin_core::platform::outbox::{TOPICS, Topic};
+use tocsin_core::platform::outbox::{Topic, offered};
 
 use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
@@ -96,7 +96,7 @@ async fn list(State(app): State<App>, browser: Browser, Query(asked): Query<Aske
         next: rows.last().map(|r| r.id).filter(|_| full),
         newest: rows.first().map_or(0, |r| r.id),
         rows,
-        topics: TOPICS.iter().map(|(t, words)| (t.name(), *words)).collect(),
+        topics: offered().map(|(t, words)| (t.name(), words)).collect(),
         here: asked.address("/notifications"),
         csv: asked.address("/notifications.csv"),
         may_log: actor.may(Permission::SettingsWrite),

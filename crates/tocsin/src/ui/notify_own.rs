@@ -12,7 +12,7 @@ use tocsin_core::detection::SEVERITIES;
 use tocsin_core::notify::{self, Habits, Quiet, Rule};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::clock;
-use tocsin_core::platform::outbox::{TOPICS, Topic};
+use tocsin_core::platform::outbox::{Topic, offered};
 
 use super::session::Wrong;
 use super::settings::{DIGESTS, read_rule};
@@ -71,7 +71,7 @@ async fn page(
     let page = Own {
         page: Page::new(browser, "/account", "What I am told").crumb("/account", "Account"),
         rules: notify::rules(app.db(), actor, true).await?,
-        topics: TOPICS.iter().map(|(t, words)| (t.name(), *words, h.muted.contains(t))).collect(),
+        topics: offered().map(|(t, words)| (t.name(), words, h.muted.contains(&t))).collect(),
         severities: SEVERITIES.iter().enumerate().skip(2).map(|(n, s)| (n as i64, *s)).collect(),
         digests: DIGESTS.iter().map(|d| (d.0, d.1)).collect(),
         paused: h.muted_until > actor.now,

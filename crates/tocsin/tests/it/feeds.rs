@@ -71,24 +71,24 @@ fn numbers(feed: &Value) -> [u64; 4] {
 #[test]
 fn an_edition_is_taken_once_and_the_next_where_it_changed() {
     let f = Follower::new();
-    let first = kev("2025-01-02", &["CVE-2025-1"]);
+    let first = kev("2025-01-02", &["CVE-2025-0001"]);
     let feed = f.sync([Play::Edition("one", first.clone())], 0);
     assert_eq!(numbers(&feed), [1, 1, 0, 0], "{feed}");
-    assert!(exploited(f.dir.path(), "CVE-2025-1"));
+    assert!(exploited(f.dir.path(), "CVE-2025-0001"));
     assert!(!f.publisher.asked()[0].contains("if-none-match"));
     let feed = f.sync([Play::Edition("one", first)], 0);
     assert_eq!(numbers(&feed), [1, 1, 0, 0], "what it last gave");
     assert!(f.publisher.asked()[0].contains("if-none-match: \"one\""));
-    let feed = f.sync([Play::Edition("two", kev("2025-01-03", &["CVE-2025-1", "CVE-2025-2"]))], 0);
+    let feed = f.sync([Play::Edition("two", kev("2025-01-03", &["CVE-2025-0001", "CVE-2025-0002"]))], 0);
     assert_eq!(feed["read"], 2, "{feed}");
-    assert!(exploited(f.dir.path(), "CVE-2025-2"));
+    assert!(exploited(f.dir.path(), "CVE-2025-0002"));
     assert_eq!((&feed["error"], &feed["failures"]), (&json!(""), &json!(0)));
 }
 
 #[test]
 fn a_publisher_that_asks_to_wait_is_waited_for_or_left_alone() {
     let f = Follower::new();
-    let edition = || Play::Edition("one", kev("2025-01-02", &["CVE-2025-1"]));
+    let edition = || Play::Edition("one", kev("2025-01-02", &["CVE-2025-0001"]));
     let started = Instant::now();
     let feed = f.sync([Play::Status(429, Some("2")), Play::Status(502, None), edition()], 0);
     assert_eq!(feed["read"], 1, "{feed}");
@@ -111,12 +111,12 @@ fn a_publisher_that_asks_to_wait_is_waited_for_or_left_alone() {
 #[test]
 fn what_is_cut_slow_or_missing_takes_nothing_away() {
     let f = Follower::new();
-    let first = kev("2025-01-02", &["CVE-2025-1"]);
+    let first = kev("2025-01-02", &["CVE-2025-0001"]);
     f.sync([Play::Edition("one", first.clone())], 0);
-    let cut = Play::Cut(kev("2025-01-03", &["CVE-2025-1", "CVE-2025-2"]));
+    let cut = Play::Cut(kev("2025-01-03", &["CVE-2025-0001", "CVE-2025-0002"]));
     let feed = f.sync([cut.clone(), cut.clone(), cut], 1);
     assert!(feed["error"].as_str().unwrap().contains("broke off"), "{feed}");
-    assert!(!exploited(f.dir.path(), "CVE-2025-2"));
+    assert!(!exploited(f.dir.path(), "CVE-2025-0002"));
     f.publisher.plays((0..3).map(|_| Play::Slow(Duration::from_secs(4))));
     let (feed, _) = f.run(&["--timeout", "1", "sync", "kev"], 1);
     assert!(feed["error"].as_str().unwrap().contains("did not answer"), "{feed}");
@@ -124,7 +124,7 @@ fn what_is_cut_slow_or_missing_takes_nothing_away() {
     assert!(feed["error"].as_str().unwrap().contains("tocsin feeds set kev --address"), "{feed}");
     assert_eq!(feed["failures"], 3);
     assert!(feed["not_before"].is_string(), "three failures: the breaker is open, {feed}");
-    assert!(exploited(f.dir.path(), "CVE-2025-1"), "the last good state stays");
+    assert!(exploited(f.dir.path(), "CVE-2025-0001"), "the last good state stays");
     let kept = std::fs::read(f.dir.path().join("feeds/kev.json")).unwrap();
     assert_eq!(kept, first, "and so do its bytes");
 }
@@ -132,15 +132,18 @@ fn what_is_cut_slow_or_missing_takes_nothing_away() {
 #[test]
 fn a_changed_format_fails_loudly_and_is_not_taken_for_an_edition() {
     let f = Follower::new();
-    f.sync([Play::Edition("one", kev("2025-01-02", &["CVE-2025-1"]))], 0);
-    for other in
-        ["{\"entries\": [{\"cve\": \"CVE-2025-1\"}]}", "<html>Welcome</html>", "", "{\"vulnerabilities\": 1"]
-    {
+    f.sync([Play::Edition("one", kev("2025-01-02", &["CVE-2025-0001"]))], 0);
+    for other in [
+        "{\"entries\": [{\"cve\": \"CVE-2025-0001\"}]}",
+        "<html>Welcome</html>",
+        "",
+        "{\"vulnerabilities\": 1",
+    ] {
         let f = &f;
         f.publisher.plays([Play::Edition("two", other.as_bytes().to_vec())]);
         let (feed, _) = f.run(&["sync", "kev", "--force"], 1);
         assert!(feed["error"].as_str().unwrap().contains("changed its format"), "{other}: {feed}");
-        assert!(exploited(f.dir.path(), "CVE-2025-1"), "{other}");
+        assert!(exploited(f.dir.path(), "CVE-2025-0001"), "{other}");
     }
     f.publisher.asked();
     f.publisher.plays([Play::Edition("one", Vec::new())]);
@@ -152,11 +155,11 @@ fn a_changed_format_fails_loudly_and_is_not_taken_for_an_edition() {
 fn a_record_that_is_not_understood_costs_itself_alone() {
     let f = Follower::new();
     let mut edition: Value =
-        serde_json::from_slice(&kev("2025-01-02", &["CVE-2025-1", "CVE-2025-2"])).unwrap();
+        serde_json::from_slice(&kev("2025-01-02", &["CVE-2025-0001", "CVE-2025-0002"])).unwrap();
     edition["vulnerabilities"][0]["cveID"] = json!({"year": 2025});
     let feed = f.sync([Play::Edition("one", edition.to_string().into_bytes())], 0);
     assert_eq!((&feed["new"], &feed["refused"]), (&json!(1), &json!(1)), "{feed}");
-    assert!(exploited(f.dir.path(), "CVE-2025-2"));
+    assert!(exploited(f.dir.path(), "CVE-2025-0002"));
 }
 
 #[test]
@@ -181,14 +184,14 @@ fn a_mirror_feeds_a_tocsin_that_reaches_nobody() {
     let f = Follower::new();
     let mirror = f.dir.path().join("mirror");
     let folder = mirror.to_str().unwrap();
-    f.publisher.plays([Play::Edition("one", kev("2025-01-02", &["CVE-2025-1"]))]);
+    f.publisher.plays([Play::Edition("one", kev("2025-01-02", &["CVE-2025-0001"]))]);
     f.run(&["mirror", folder, "kev"], 0);
-    assert!(!exploited(f.dir.path(), "CVE-2025-1"), "a mirror takes nothing in");
+    assert!(!exploited(f.dir.path(), "CVE-2025-0001"), "a mirror takes nothing in");
     let away = tempfile::tempdir().unwrap();
     f.publisher.asked();
     let (feed, _) = run(away.path(), &f.publisher, &["sync", "--from", folder], 0);
     assert_eq!((&feed["name"], &feed["read"]), (&json!("kev"), &json!(1)));
-    assert!(exploited(away.path(), "CVE-2025-1") && f.publisher.asked().is_empty());
+    assert!(exploited(away.path(), "CVE-2025-0001") && f.publisher.asked().is_empty());
     run(away.path(), &f.publisher, &["sync", "epss", "--from", folder], 2);
 }
 
@@ -197,14 +200,14 @@ fn a_server_follows_what_it_is_told_to() {
     let f = Follower::new();
     f.run(&["set", "kev", "--on"], 0);
     let server = Server::start_with(f.dir.path(), &["--allow-host", &f.publisher.host()], None);
-    f.publisher.plays([Play::Edition("one", kev("2025-01-02", &["CVE-2025-1"]))]);
+    f.publisher.plays([Play::Edition("one", kev("2025-01-02", &["CVE-2025-0001"]))]);
     assert_eq!(server.post("/schedules/feed-kev/run", "").status, 303);
     let started = Instant::now();
     while f.run(&["status", "kev"], 0).0["good"].is_null() {
         assert!(started.elapsed() < Duration::from_secs(60), "{}", f.run(&["status", "kev"], 0).0);
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert!(exploited(f.dir.path(), "CVE-2025-1"));
+    assert!(exploited(f.dir.path(), "CVE-2025-0001"));
     let (feed, _) = f.run(&["set", "kev", "--off"], 0);
     assert_eq!((&feed["followed"], &feed["read"]), (&json!(false), &json!(1)));
 }
@@ -213,15 +216,15 @@ fn a_server_follows_what_it_is_told_to() {
 #[test]
 fn every_source_takes_its_publishers_form() {
     let epss = "#model_version:v2025.03.14,score_date:2025-11-01T00:00:00+0000\ncve,epss,percentile\n\
-                CVE-2025-1,0.94,0.999\n";
+                CVE-2025-0001,0.94,0.999\n";
     let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut packed, epss.as_bytes()).unwrap();
     let exploits = "id,file,description,date_published,author,type,platform,port,date_added,date_updated,verified,\
                     codes,tags,aliases,screenshot_url,application_url,source_url\n\
                     1,exploits/1.py,Pump - Overflow,2025-01-02,A,remote,linux,,2025-01-02,2025-01-02,1,\
-                    CVE-2025-1,,,,,\n";
+                    CVE-2025-0001,,,,,\n";
     let modules = json!({"exploit_linux/pump": {"name": "Pump", "fullname": "exploit/linux/pump", "rank": 600,
-        "type": "exploit", "references": ["CVE-2025-1"], "disclosure_date": "2025-01-02",
+        "type": "exploit", "references": ["CVE-2025-0001"], "disclosure_date": "2025-01-02",
         "mod_time": "2025-01-03 00:00:00 +0000", "path": "/modules/exploits/linux/pump.rb"}});
     let cases = [
         ("epss", packed.finish().unwrap()),

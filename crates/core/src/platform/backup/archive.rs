@@ -78,6 +78,7 @@ pub struct Manifest {
     /// Kind of database.
     pub database: Database,
     /// Migrations of its schema, oldest first.
+    #[serde(rename = "migrations")]
     pub schema: Vec<String>,
     /// Rows by table.
     pub tables: BTreeMap<String, u64>,

@@ -25,6 +25,7 @@ pub struct Restored {
     /// Version of the program that made it.
     pub program: String,
     /// Newest migration of the copy.
+    #[serde(rename = "migration")]
     pub schema: String,
     /// Newest migration now.
     pub migrated: String,

@@ -70,6 +70,7 @@ pub struct Summary {
     /// Version of the program that made it.
     pub program: String,
     /// Migrations of its schema, oldest first.
+    #[serde(rename = "migrations")]
     pub schema: Vec<String>,
     /// Rows by table.
     pub tables: BTreeMap<String, u64>,

@@ -37,6 +37,13 @@ fn counts(stream: &[u8]) -> BTreeMap<String, usize> {
     by_table(stream).into_iter().map(|(table, rows)| (table, rows.len())).collect()
 }
 
+/// Rows without their first column: m0024 makes flaws of findings, and each database numbers them in its own order.
+fn unnumbered(rows: &[String]) -> Vec<String> {
+    let mut rest: Vec<String> = rows.iter().filter_map(|r| Some(r.split_once(',')?.1.to_owned())).collect();
+    rest.sort();
+    rest
+}
+
 #[test]
 fn rows_of_every_earlier_schema_come_through() {
     let all = u32::try_from(db::known().len()).unwrap();
@@ -70,8 +77,10 @@ fn rows_of_every_earlier_schema_come_through() {
             dump::load(&db, Box::new(Cursor::new(&then[..])), &mut |_, _| {}).await.unwrap();
             db::migrate(&db, None).await.unwrap();
             let (other, _) = stream(&db).await;
+            let there = by_table(&other);
             for (table, rows) in by_table(&now) {
-                assert_eq!(by_table(&other)[&table], rows, "{table} from schema {steps}");
+                let same = |rows: &[String]| if table == "flaw" { unnumbered(rows) } else { rows.to_vec() };
+                assert_eq!(same(&there[&table]), same(&rows), "{table} from schema {steps}");
             }
             db.close().await.unwrap();
         });

@@ -12,7 +12,7 @@ use tocsin_core::detection::{self, SEVERITIES};
 use tocsin_core::inventory::{self, Line};
 use tocsin_core::notify::{self, Audience, Channel, Digest, Ladder, Rule, Rung};
 use tocsin_core::platform::access::{Permission, Role};
-use tocsin_core::platform::outbox::{TOPICS, Topic};
+use tocsin_core::platform::outbox::{Topic, offered};
 
 use super::super::session::Wrong;
 use super::super::{Page, filters};
@@ -151,7 +151,7 @@ async fn page(
         page: Page::new(browser, "/settings/people", "Notification rules"),
         tabs: Tabs::new(browser, "/settings/rules"),
         list: rules.into_iter().map(|r| shown(r, &people, &channels)).collect(),
-        topics: TOPICS.iter().map(|(t, words)| (t.name(), *words, r.topics.contains(t))).collect(),
+        topics: offered().map(|(t, words)| (t.name(), words, r.topics.contains(&t))).collect(),
         roles: role_names()
             .into_iter()
             .map(|name| {
