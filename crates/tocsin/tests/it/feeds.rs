@@ -23,6 +23,19 @@ fn kev(released: &str, cves: &[&str]) -> Vec<u8> {
     .into_bytes()
 }
 
+/// Imports the flaws that the publishers of these tests speak of: what is said of a flaw that has no record is kept, but
+/// shown nowhere.
+fn known(dir: &Path) {
+    let file = dir.join("flaws.jsonl");
+    let record = |n: u32| {
+        json!({"id": format!("CVE-2025-000{n}"), "modified": "2025-01-01T00:00:00Z", "summary": "A flaw",
+            "affected": [{"package": {"ecosystem": "npm", "name": format!("p{n}")}, "versions": ["1.0.0"]}]})
+    };
+    std::fs::write(&file, format!("{}\n{}\n", record(1), record(2))).unwrap();
+    let out = tocsin(dir, &["db", "import", file.to_str().unwrap()]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
 /// A data folder whose KEV comes from a publisher of the test.
 struct Follower {
     dir: tempfile::TempDir,
@@ -32,6 +45,7 @@ struct Follower {
 impl Follower {
     fn new() -> Follower {
         let follower = Follower { dir: tempfile::tempdir().unwrap(), publisher: Publisher::start() };
+        known(follower.dir.path());
         let address = follower.publisher.address("/kev.json");
         follower.run(&["set", "kev", "--address", &address], 0);
         follower
@@ -188,6 +202,7 @@ fn a_mirror_feeds_a_tocsin_that_reaches_nobody() {
     f.run(&["mirror", folder, "kev"], 0);
     assert!(!exploited(f.dir.path(), "CVE-2025-0001"), "a mirror takes nothing in");
     let away = tempfile::tempdir().unwrap();
+    known(away.path());
     f.publisher.asked();
     let (feed, _) = run(away.path(), &f.publisher, &["sync", "--from", folder], 0);
     assert_eq!((&feed["name"], &feed["read"]), (&json!("kev"), &json!(1)));
