@@ -179,11 +179,14 @@ pub async fn check(input: Source<'_>, progress: Progress<'_>) -> Result<Summary>
     walk(input, &mut Nothing, progress).await
 }
 
+/// The table whose rows are being read: its name, its columns, and how many rows came so far.
+type Open = (String, Vec<(String, Kind)>, u64);
+
 async fn walk(input: Source<'_>, take: &mut impl Take, progress: Progress<'_>) -> Result<Summary> {
     let mut lines = Lines { input, hash: Sha256::new(), line: Vec::new(), number: 0 };
     let head = head(&mut lines)?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-    let mut open: Option<(String, Vec<(String, Kind)>, u64)> = None;
+    let mut open: Option<Open> = None;
     loop {
         lines.next()?;
         if lines.line.first() == Some(&b'[') {
