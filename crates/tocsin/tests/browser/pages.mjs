@@ -511,6 +511,8 @@ const pages = {
   vex,
   rules: "/settings/licences",
   alllicences: "/licences",
+  notifications: "/notifications", "delivery log": "/notifications/log", told: "/account/notifications",
+  channels: "/settings/channels", "notification rules": "/settings/rules",
   decided: alike,
   "api reference": "/api/docs/reference",
 };
