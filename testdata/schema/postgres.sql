@@ -275,13 +275,14 @@ CREATE INDEX finding_found ON finding USING btree (workspace, first_seen, id, cl
 CREATE INDEX finding_guess ON finding USING btree (workspace, id, closed) WHERE (confidence = 0);
 CREATE INDEX finding_kev ON finding USING btree (workspace, id, confidence) WHERE ((kev = 1) AND (closed IS NULL));
 CREATE INDEX finding_lapsed ON finding USING btree (workspace, id) WHERE ((closed IS NULL) AND (lapsed <> ''::text));
-CREATE INDEX finding_open ON finding USING btree (release, status, severity, kev, confidence) WHERE (closed IS NULL);
+CREATE INDEX finding_open ON finding USING btree (release, status, severity, kev, confidence, component, decision) WHERE (closed IS NULL);
 CREATE INDEX finding_owner ON finding USING btree (workspace, owner) WHERE ((closed IS NULL) AND (owner IS NOT NULL));
 CREATE INDEX finding_proposal ON finding USING btree (proposal) WHERE (proposal IS NOT NULL);
 CREATE INDEX finding_release ON finding USING btree (release, rank DESC, id);
 CREATE INDEX finding_score ON finding USING btree (workspace, COALESCE(score, ('-1.0'::numeric)::double precision), id, closed, confidence);
 CREATE INDEX finding_severity ON finding USING btree (workspace, severity, rank, id, closed, confidence);
 CREATE INDEX finding_status ON finding USING btree (workspace, status, id, closed, confidence);
+CREATE INDEX finding_undecided ON finding USING btree (workspace, rank, id, confidence, release) WHERE ((closed IS NULL) AND (status = 'under_investigation'::text));
 CREATE INDEX finding_urgency ON finding USING btree (workspace, rank, id, closed, confidence);
 CREATE TABLE finding_event (
   finding bigint NOT NULL,

@@ -58,13 +58,14 @@ CREATE INDEX finding_found ON finding (workspace, first_seen, id, closed, confid
 CREATE INDEX finding_guess ON finding (workspace, id, closed) WHERE confidence = 0;
 CREATE INDEX finding_kev ON finding (workspace, id, confidence) WHERE kev = 1 AND closed IS NULL;
 CREATE INDEX finding_lapsed ON finding (workspace, id) WHERE closed IS NULL AND lapsed <> '';
-CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence) WHERE closed IS NULL;
+CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence, component, decision) WHERE closed IS NULL;
 CREATE INDEX finding_owner ON finding (workspace, owner) WHERE closed IS NULL AND owner IS NOT NULL;
 CREATE INDEX finding_proposal ON finding (proposal) WHERE proposal IS NOT NULL;
 CREATE INDEX finding_release ON finding (release, rank DESC, id);
 CREATE INDEX finding_score ON finding (workspace, COALESCE(score, -1.0), id, closed, confidence);
 CREATE INDEX finding_severity ON finding (workspace, severity, rank, id, closed, confidence);
 CREATE INDEX finding_status ON finding (workspace, status, id, closed, confidence);
+CREATE INDEX finding_undecided ON finding (workspace, rank, id, confidence, release) WHERE closed IS NULL AND status = 'under_investigation';
 CREATE INDEX finding_urgency ON finding (workspace, rank, id, closed, confidence);
 CREATE TABLE finding_event (finding INTEGER NOT NULL REFERENCES finding (id) ON DELETE CASCADE, n INTEGER NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, PRIMARY KEY (finding, n));
 CREATE TABLE flaw (id INTEGER PRIMARY KEY, workspace INTEGER NOT NULL, vulnerability TEXT NOT NULL, title TEXT NOT NULL, severity INTEGER NOT NULL, score REAL, epss REAL, kev INTEGER NOT NULL, exploits INTEGER NOT NULL, rank INTEGER NOT NULL, first_seen TEXT NOT NULL, UNIQUE (workspace, vulnerability));

@@ -42,12 +42,18 @@ impl News {
             };
             let event = outbox::tell(change, Topic::FindingNew, subject, 0, ("", by(change))).await?;
             for chunk in releases.chunks(5_000) {
+                // found by their time: of a release there are a thousand others
                 let insert = format!(
-                    "INSERT INTO outbox_finding (event, finding) SELECT $2, f.id FROM finding f WHERE f.release IN {} \
-                     AND f.first_seen = $3 AND f.closed IS NULL",
+                    "INSERT INTO outbox_finding (event, finding) SELECT $2, f.id FROM finding f WHERE f.workspace = $4 \
+                     AND f.first_seen = $3 AND f.closed IS NULL AND f.release + 0 IN {}",
                     sql::numbers(&change.tx, 1)
                 );
-                let values = vec![sql::list(chunk), event.into(), change.actor.now.clone().into()];
+                let values = vec![
+                    sql::list(chunk),
+                    event.into(),
+                    change.actor.now.clone().into(),
+                    change.actor.workspace.into(),
+                ];
                 sql::run(&change.tx, "telling of findings", &insert, values).await?;
             }
         }

@@ -1,10 +1,10 @@
 //! What a person was told, what of it they acknowledged; and the log of all that went out.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Value};
+use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Message, damaged, urge};
+use super::{Message, damaged, list, urge};
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
@@ -24,23 +24,10 @@ pub struct Told {
     pub message: Message,
 }
 
-/// What an inbox is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only what was not seen.
-    pub unseen: bool,
-    /// Only what is to be acknowledged and is not.
-    pub open: bool,
-    /// Only this topic.
-    pub topic: String,
-    /// Only titles that hold this.
-    pub text: String,
-}
-
-const MESSAGE: &str = "m.id, m.topic, m.thread, m.severity, m.embargo, m.title, m.body, m.at, m.urge, m.step, \
+pub(super) const MESSAGE: &str = "m.id, m.topic, m.thread, m.severity, m.embargo, m.title, m.body, m.at, m.urge, m.step, \
                        m.acknowledged, m.acknowledger";
 
-fn read(row: &QueryResult) -> std::result::Result<(Message, String), sea_orm::DbErr> {
+pub(super) fn read(row: &QueryResult) -> std::result::Result<(Message, String), sea_orm::DbErr> {
     let text = |n: usize| row.try_get_by_index::<String>(n);
     let number = |n: usize| row.try_get_by_index::<i64>(n);
     let message = Message {
@@ -74,54 +61,9 @@ pub(super) async fn bare(db: &impl ConnectionTrait, workspace: i64, id: i64) -> 
     row.map_or_else(|| Err(Error::NotFound(format!("notification {id}"))), whole)
 }
 
-fn person(actor: &Actor) -> Result<i64> {
+pub(super) fn person(actor: &Actor) -> Result<i64> {
     actor.need(Permission::FindingRead)?;
     actor.person.ok_or_else(|| Error::Denied("only a person has an inbox; this is a key".to_owned()))
-}
-
-/// The actor's inbox, newest first, before `from`.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn inbox(
-    db: &DatabaseConnection,
-    actor: &Actor,
-    filter: &Filter,
-    from: Option<i64>,
-    most: u64,
-) -> Result<Vec<Told>> {
-    let what = "reading the inbox";
-    let mut values: Vec<Value> =
-        vec![actor.workspace.into(), person(actor)?.into(), from.unwrap_or(i64::MAX).into()];
-    let mut more = String::new();
-    if filter.unseen {
-        more.push_str(" AND d.seen IS NULL");
-    }
-    if filter.open {
-        more.push_str(" AND m.urge IS NOT NULL AND m.acknowledged IS NULL");
-    }
-    if !filter.topic.is_empty() {
-        values.push(sql::text(&filter.topic));
-        more.push_str(&format!(" AND m.topic = ${}", values.len()));
-    }
-    if !filter.text.is_empty() {
-        values.push(sql::text(&format!("%{}%", filter.text.to_lowercase())));
-        more.push_str(&format!(" AND LOWER(m.title) LIKE ${}", values.len()));
-    }
-    values.push(i64::try_from(most).unwrap_or(i64::MAX).into());
-    let select = format!(
-        "SELECT {MESSAGE}, d.id, d.step, d.seen FROM notify_delivery d JOIN notify_message m ON m.id = d.message \
-         WHERE d.workspace = $1 AND d.person = $2 AND d.channel = 0 AND d.id < $3{more} ORDER BY d.id DESC LIMIT ${}",
-        values.len()
-    );
-    let rows = sql::raw(db, what, &select, values).await?;
-    let told = |row: &QueryResult| -> std::result::Result<_, sea_orm::DbErr> {
-        Ok((read(row)?, row.try_get_by_index(12)?, row.try_get_by_index(13)?, row.try_get_by_index(14)?))
-    };
-    let rows = sql::read(&rows, what, told)?;
-    rows.into_iter()
-        .map(|(message, id, step, seen)| Ok(Told { id, step, seen, message: whole(message)? }))
-        .collect()
 }
 
 /// How many messages the actor has not seen, at most 100; none for a key.
@@ -179,12 +121,19 @@ pub async fn see_all(db: &DatabaseConnection, actor: &Actor, up_to: i64) -> Resu
     sql::run(db, "marking messages", update, values).await
 }
 
-/// Acknowledges a message: nobody is urged any more. Whether it was not yet.
+/// Acknowledges a message: nobody is urged any more. Whether it was not yet. A person acknowledges what they were told;
+/// a key that may decide everywhere, whatever the workspace was told: it acts for whoever is on call.
 ///
 /// # Errors
 /// Denied; [`Error::NotFound`].
 pub async fn acknowledge(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<bool> {
-    was_told(db, actor, id).await?;
+    match actor.person {
+        Some(_) => was_told(db, actor, id).await?,
+        None => {
+            actor.need_everywhere(Permission::FindingDecide)?;
+            bare(db, actor.workspace, id).await?;
+        }
+    }
     let mut change = Change::begin(db, actor).await?;
     let update = "UPDATE notify_message SET acknowledged = $2, acknowledger = $3, urge = NULL \
                   WHERE id = $1 AND acknowledged IS NULL";
@@ -192,7 +141,7 @@ pub async fn acknowledge(db: &DatabaseConnection, actor: &Actor, id: i64) -> Res
     let done = sql::run(&change.tx, "acknowledging a message", update, values).await? > 0;
     let update = "UPDATE notify_delivery SET seen = $3 WHERE message = $1 AND person = $2 AND channel = 0 \
                   AND seen IS NULL";
-    let values = vec![id.into(), person(actor)?.into(), actor.now.clone().into()];
+    let values = vec![id.into(), actor.person.unwrap_or(0).into(), actor.now.clone().into()];
     sql::run(&change.tx, "acknowledging a message", update, values).await?;
     if done {
         urge::note(&change, id, "acknowledged", actor.name.trim_start_matches("person:")).await?;
@@ -278,81 +227,18 @@ pub struct Delivery {
     pub attempts: i64,
 }
 
-/// The log, newest first, before `from`; `state` and `channel` (0: all, -1: the inbox) narrow it.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn deliveries(
-    db: &DatabaseConnection,
-    actor: &Actor,
-    (state, channel): (&str, i64),
-    from: Option<i64>,
-    most: u64,
-) -> Result<Vec<Delivery>> {
-    actor.need_everywhere(Permission::SettingsWrite)?;
-    log(db, actor.workspace, (state, channel, 0), from, most).await
-}
-
-/// What went out of a message, for whoever was told of it.
+/// What went out of a message, newest first, for whoever was told of it; the first thousand.
 ///
 /// # Errors
 /// Denied; [`Error::NotFound`].
 pub async fn deliveries_of(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<Vec<Delivery>> {
     was_told(db, actor, id).await?;
-    log(db, actor.workspace, ("", 0, id), None, 1_000).await
-}
-
-async fn log(
-    db: &DatabaseConnection,
-    workspace: i64,
-    (state, channel, message): (&str, i64, i64),
-    from: Option<i64>,
-    most: u64,
-) -> Result<Vec<Delivery>> {
     let what = "reading deliveries";
-    let mut values: Vec<Value> = vec![workspace.into(), from.unwrap_or(i64::MAX).into()];
-    let mut more = String::new();
-    // what is given up is known by its job, which can be run again
-    let dead =
-        "CASE WHEN d.state = 'waiting' AND j.state IN ('failed', 'cancelled') THEN 'dead' ELSE d.state END";
-    if !state.is_empty() {
-        values.push(state.into());
-        more.push_str(&format!(" AND {dead} = ${}", values.len()));
-    }
-    if channel != 0 {
-        values.push(channel.max(0).into());
-        more.push_str(&format!(" AND d.channel = ${}", values.len()));
-    }
-    if message != 0 {
-        values.push(message.into());
-        more.push_str(&format!(" AND d.message = ${}", values.len()));
-    }
-    values.push(i64::try_from(most).unwrap_or(i64::MAX).into());
     let select = format!(
-        "SELECT d.id, d.message, CASE WHEN m.embargo = 1 THEN 'under embargo' ELSE m.title END, \
-         CASE WHEN d.channel = 0 THEN 'inbox' ELSE COALESCE(c.name, 'removed') END, \
-         CASE WHEN d.address <> '' THEN d.address ELSE COALESCE(p.login, '') END, d.step, {dead}, d.due, d.sent, \
-         CASE WHEN d.error <> '' THEN d.error WHEN d.state = 'waiting' THEN COALESCE(j.error, '') ELSE '' END, d.job, \
-         COALESCE(j.attempts, 0) FROM notify_delivery d JOIN notify_message m ON m.id = d.message \
-         LEFT JOIN notify_channel c ON c.id = d.channel LEFT JOIN person p ON p.id = d.person \
-         LEFT JOIN job j ON j.id = d.job WHERE d.workspace = $1 AND d.id < $2{more} ORDER BY d.id DESC LIMIT ${}",
-        values.len()
+        "SELECT {} FROM notify_delivery d JOIN notify_message m ON m.id = d.message LEFT JOIN job j ON j.id = d.job \
+         WHERE d.workspace = $1 AND d.message = $2 ORDER BY d.id DESC LIMIT 1000",
+        list::columns()
     );
-    let rows = sql::raw(db, what, &select, values).await?;
-    sql::read(&rows, what, |r| {
-        Ok(Delivery {
-            id: r.try_get_by_index(0)?,
-            message: r.try_get_by_index(1)?,
-            title: r.try_get_by_index(2)?,
-            channel: r.try_get_by_index(3)?,
-            to: r.try_get_by_index(4)?,
-            step: r.try_get_by_index(5)?,
-            state: r.try_get_by_index(6)?,
-            due: r.try_get_by_index(7)?,
-            sent: r.try_get_by_index(8)?,
-            error: r.try_get_by_index(9)?,
-            job: r.try_get_by_index(10)?,
-            attempts: r.try_get_by_index(11)?,
-        })
-    })
+    let rows = sql::raw(db, what, &select, vec![actor.workspace.into(), id.into()]).await?;
+    sql::read(&rows, what, list::delivery)
 }

@@ -9,6 +9,7 @@ mod derive;
 mod dispatch;
 mod hours;
 mod inbox;
+mod list;
 mod people;
 mod rules;
 mod send;
@@ -24,9 +25,10 @@ pub use derive::{derive, prune};
 pub use dispatch::{WINDOW, dispatch, due};
 pub use hours::{Digest, Quiet, is_zone, when};
 pub use inbox::{
-    Delivery, Filter, Step, Told, acknowledge, deliveries, deliveries_of, inbox, message,
-    messages_of_finding, see, see_all, steps, unseen,
+    Delivery, Step, Told, acknowledge, deliveries_of, message, messages_of_finding, see, see_all, steps,
+    unseen,
 };
+pub use list::{deliveries, delivery_schema, inbox, inbox_schema};
 pub use people::{Habits, habits, set_habits};
 pub use rules::{Audience, Rule, drop_rule, rule, rules, set_rule};
 pub use send::{Outgoing, Recipient, Sending, failed, outgoing, release, sent, test};

@@ -1,6 +1,7 @@
 //! From an upload to what people are told, on each backend, with the clock handed in.
 
 use sea_orm::DatabaseConnection;
+use tocsin_model::query::{Query, parse};
 
 use super::*;
 use crate::inventory::tests::{anna, index, osv, pump, read, sbom};
@@ -62,7 +63,7 @@ async fn mail(db: &DatabaseConnection, actor: &Actor, vault: &Vault) -> i64 {
 }
 
 async fn told(db: &DatabaseConnection, actor: &Actor) -> Vec<Told> {
-    inbox(db, actor, &Filter::default(), None, 100).await.unwrap()
+    inbox(db, actor, &Query::default(), None, 100).await.unwrap().rows
 }
 
 /// A release with so many flawed components.
@@ -246,7 +247,7 @@ fn what_is_muted_or_held_back_is_so_and_digests_join_it() {
     each(async |db| {
         let anna = anna(db).await;
         let dir = tempfile::tempdir().unwrap();
-        let channel = mail(db, &anna, &Vault::new(dir.path())).await;
+        mail(db, &anna, &Vault::new(dir.path())).await;
         let ada = join(db, &anna, "ada", Role::Administrator, None).await;
         let mine = Rule {
             person: ada.person.unwrap(),
@@ -269,7 +270,8 @@ fn what_is_muted_or_held_back_is_so_and_digests_join_it() {
         }
         assert_eq!(release(db, &system(&after(&anna, 4))).await.unwrap(), 0, "the hour is not over");
         assert_eq!(release(db, &system(&after(&anna, 65))).await.unwrap(), 1);
-        let log = deliveries(db, &anna, ("", channel), None, 100).await.unwrap();
+        let asked = parse("channel:mail", &delivery_schema()).unwrap();
+        let log = deliveries(db, &anna, &asked, None, 100).await.unwrap().rows;
         let states: Vec<&str> = log.iter().map(|d| d.state.as_str()).collect();
         assert_eq!(states, ["waiting", "merged", "merged"]);
         assert_eq!(log[0].title, "2 notifications");

@@ -24,6 +24,7 @@ mod findings;
 mod jobs;
 mod lines;
 mod listing;
+mod notifications;
 mod once;
 mod page;
 mod people;
@@ -53,6 +54,7 @@ fn nouns() -> OpenApiRouter<App> {
         .merge(around::routes())
         .merge(people::routes())
         .merge(jobs::routes())
+        .merge(notifications::routes())
         .merge(system::routes())
 }
 
@@ -72,6 +74,7 @@ const OWN: &[&[Route]] = &[
     around::ACCESS,
     people::ACCESS,
     jobs::ACCESS,
+    notifications::ACCESS,
     system::ACCESS,
     document::ACCESS,
     docs::ACCESS,

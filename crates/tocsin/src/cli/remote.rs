@@ -241,6 +241,9 @@ impl Server {
         let kind = format!("multipart/form-data; boundary={boundary}");
         let request = self.agent.post(self.url(path));
         let request = request.header("X-Api-Key", &self.key).header("Content-Type", &kind);
+        // a server that refuses says why before the body is sent (RFC 9110, section 10.1.1); afterwards the
+        // connection could be gone with the reply unread
+        let request = request.header("Expect", "100-continue");
         self.reply(request.send(ureq::SendBody::from_reader(&mut body)))
     }
 }

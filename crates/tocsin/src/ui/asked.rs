@@ -141,6 +141,16 @@ impl Asked {
         }
     }
 
+    /// Where the page begins; nothing for the first one.
+    pub fn place(&self) -> Option<&str> {
+        Some(self.after.as_str()).filter(|t| !t.is_empty())
+    }
+
+    /// Rows of the page: what the query says, or the number that is usual here.
+    pub fn most(&self, usual: u64) -> u64 {
+        self.query.limit.map_or(usual, u64::from)
+    }
+
     /// Parameters of a query, without where its page begins.
     pub fn pairs(&self, query: &Query) -> Pairs {
         let mut pairs = self.own.clone();

@@ -6,10 +6,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
-use tocsin_core::notify::{self, Channel, Delivery, Filter, Message, Step, Told};
+use tocsin_core::Error;
+use tocsin_core::notify::{self, Delivery, Message, Step, Told};
 use tocsin_core::platform::access::Permission;
-use tocsin_core::platform::outbox::{Topic, offered};
+use tocsin_core::platform::outbox::Topic;
+use tocsin_core::platform::query::Rows;
 
+use super::asked::{Asked, Head, Pairs};
 use super::sheet::{Sheet, cell};
 use super::{Answer, Page, encode, filters, show};
 use crate::server::guard::{Access, Route};
@@ -42,72 +45,78 @@ pub fn routes() -> Router<App> {
         .route("/notifications/{id}/acknowledge", post(acknowledge))
 }
 
-#[derive(Default, Deserialize)]
-struct Asked {
-    #[serde(default)]
-    show: String,
-    #[serde(default)]
-    topic: String,
-    #[serde(default)]
-    text: String,
-    from: Option<i64>,
-}
-
-impl Asked {
-    fn filter(&self) -> Filter {
-        Filter {
-            unseen: self.show == "unseen",
-            open: self.show == "open",
-            topic: self.topic.clone(),
-            text: self.text.trim().to_owned(),
-        }
-    }
-
-    fn address(&self, page: &str) -> String {
-        format!(
-            "{page}?show={}&topic={}&text={}",
-            encode(&self.show),
-            encode(&self.topic),
-            encode(&self.text)
-        )
-    }
-}
+/// Filters of the inbox, and of the log, that a reader sets by one click.
+const QUICK: [(&str, &str); 3] =
+    [("Not seen", "unseen:true"), ("To be acknowledged", "open:true"), ("Critical", "severity:critical")];
+const LOG_QUICK: [(&str, &str); 3] =
+    [("Given up", "state:dead"), ("Held back", "state:held"), ("Mail", "channel:mail")];
 
 #[derive(Template)]
 #[template(path = "notifications/list.html")]
 struct List {
     page: Page,
-    rows: Vec<Told>,
-    next: Option<i64>,
-    newest: i64,
-    topics: Vec<(&'static str, &'static str)>,
     asked: Asked,
-    here: String,
-    csv: String,
+    heads: Vec<Head>,
+    rows: Vec<Told>,
+    counted: String,
+    next: String,
+    newest: i64,
     may_log: bool,
 }
 
-async fn list(State(app): State<App>, browser: Browser, Query(asked): Query<Asked>) -> Answer {
-    let actor = browser.actor();
-    let rows = notify::inbox(app.db(), actor, &asked.filter(), asked.from, ROWS).await?;
-    let full = rows.len() as u64 == ROWS;
+fn about(column: &str) -> (&'static str, &'static str, bool) {
+    match column {
+        "message" => ("Message", "", false),
+        "severity" => ("Severity", "", false),
+        "acknowledgement" => ("Acknowledgement", "", false),
+        "to" => ("To", "", false),
+        "channel" => ("Through", "", false),
+        "state" => ("State", "", false),
+        "attempts" => ("Attempts", "", true),
+        "sent" => ("Sent", "sent", true),
+        _ => ("Told", "at", true),
+    }
+}
+
+fn asked(pairs: &Pairs) -> Asked {
+    Asked::read("notifications", "/notifications", notify::inbox_schema(), &QUICK, pairs)
+}
+
+async fn list(State(app): State<App>, browser: Browser, Query(pairs): Query<Pairs>) -> Answer {
+    let (actor, a) = (browser.actor(), asked(&pairs));
+    let mut found = Rows::default();
+    if a.wrong.is_empty() {
+        found = notify::inbox(app.db(), actor, &a.query, a.place(), a.most(ROWS)).await?;
+    }
     show(&List {
         page: Page::new(&browser, "/notifications", "Notifications"),
-        next: rows.last().map(|r| r.id).filter(|_| full),
-        newest: rows.first().map_or(0, |r| r.id),
-        rows,
-        topics: offered().map(|(t, words)| (t.name(), words)).collect(),
-        here: asked.address("/notifications"),
-        csv: asked.address("/notifications.csv"),
+        heads: a.heads(
+            &["message", "severity", "acknowledgement", "at"],
+            a.query.sort,
+            about,
+            &a.schema.sorts,
+        ),
+        counted: a.counted(&found.total, "message", "messages"),
+        next: found.next.map_or(String::new(), |n| a.next(&n)),
+        newest: found.rows.first().map_or(0, |r| r.id),
+        rows: found.rows,
         may_log: actor.may(Permission::SettingsWrite),
-        asked,
+        asked: a,
     })
+}
+
+/// The query of an export, which has no page to say on what is wrong with it.
+fn exported(a: Asked) -> Result<tocsin_model::query::Query, PageError> {
+    if a.wrong.is_empty() {
+        return Ok(a.query);
+    }
+    Err(Error::Rejected { field: "q".to_owned(), message: a.wrong }.into())
 }
 
 async fn csv(
     State(app): State<App>,
     browser: Browser,
-    Query(asked): Query<Asked>,
+    Query(pairs): Query<Pairs>,
 ) -> Result<Response, PageError> {
     let head = [
         "id",
@@ -121,8 +130,9 @@ async fn csv(
         "acknowledged_by",
     ];
     let mut sheet = Sheet::new(&head)?;
+    let query = exported(asked(&pairs))?;
     for Told { seen, message: m, .. } in
-        notify::inbox(app.db(), browser.actor(), &asked.filter(), None, EXPORT).await?
+        notify::inbox(app.db(), browser.actor(), &query, None, EXPORT).await?.rows
     {
         let severity = tocsin_core::detection::SEVERITIES.get(m.severity as usize).copied().unwrap_or("");
         sheet.row(&[
@@ -222,70 +232,53 @@ async fn acknowledge(
     Ok(Redirect::to(&format!("/notifications/{id}")).into_response())
 }
 
-#[derive(Default, Deserialize)]
-struct Sifted {
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    channel: i64,
-    from: Option<i64>,
-}
-
-impl Sifted {
-    fn address(&self, page: &str) -> String {
-        format!("{page}?state={}&channel={}", encode(&self.state), self.channel)
-    }
-}
-
 #[derive(Template)]
 #[template(path = "notifications/log.html")]
 struct Log {
     page: Page,
+    asked: Asked,
+    heads: Vec<Head>,
     rows: Vec<Delivery>,
-    next: Option<i64>,
-    states: &'static [(&'static str, &'static str)],
-    channels: Vec<Channel>,
-    asked: Sifted,
-    here: String,
-    csv: String,
+    counted: String,
+    next: String,
 }
 
-const STATES: [(&str, &str); 7] = [
-    ("", "all states"),
-    ("sent", "sent"),
-    ("waiting", "waiting"),
-    ("held", "held back for a digest or quiet hours"),
-    ("merged", "merged into a digest"),
-    ("dead", "given up"),
-    ("dropped", "dropped"),
-];
+fn log_asked(pairs: &Pairs) -> Asked {
+    Asked::read("deliveries", "/notifications/log", notify::delivery_schema(), &LOG_QUICK, pairs)
+}
 
-async fn log(State(app): State<App>, browser: Browser, Query(asked): Query<Sifted>) -> Answer {
-    let narrowed = (asked.state.as_str(), asked.channel);
-    let rows = notify::deliveries(app.db(), browser.actor(), narrowed, asked.from, ROWS).await?;
-    let full = rows.len() as u64 == ROWS;
+async fn log(State(app): State<App>, browser: Browser, Query(pairs): Query<Pairs>) -> Answer {
+    let (actor, a) = (browser.actor(), log_asked(&pairs));
+    actor.need_everywhere(Permission::SettingsWrite)?;
+    let mut found = Rows::default();
+    if a.wrong.is_empty() {
+        found = notify::deliveries(app.db(), actor, &a.query, a.place(), a.most(ROWS)).await?;
+    }
     show(&Log {
         page: Page::new(&browser, "/notifications", "Delivery log").crumb("/notifications", "Notifications"),
-        next: rows.last().map(|r| r.id).filter(|_| full),
-        rows,
-        states: &STATES,
-        channels: notify::channels(app.db(), browser.actor()).await?,
-        here: asked.address("/notifications/log"),
-        csv: asked.address("/notifications/log.csv"),
-        asked,
+        heads: a.heads(
+            &["message", "to", "channel", "state", "attempts", "sent"],
+            a.query.sort,
+            about,
+            &a.schema.sorts,
+        ),
+        counted: a.counted(&found.total, "delivery", "deliveries"),
+        next: found.next.map_or(String::new(), |n| a.next(&n)),
+        rows: found.rows,
+        asked: a,
     })
 }
 
 async fn log_csv(
     State(app): State<App>,
     browser: Browser,
-    Query(asked): Query<Sifted>,
+    Query(pairs): Query<Pairs>,
 ) -> Result<Response, PageError> {
     let head =
         ["id", "message", "title", "channel", "to", "step", "state", "due", "sent", "attempts", "error"];
     let mut sheet = Sheet::new(&head)?;
-    let narrowed = (asked.state.as_str(), asked.channel);
-    for d in notify::deliveries(app.db(), browser.actor(), narrowed, None, EXPORT).await? {
+    let query = exported(log_asked(&pairs))?;
+    for d in notify::deliveries(app.db(), browser.actor(), &query, None, EXPORT).await?.rows {
         sheet.row(&[
             d.id.to_string(),
             d.message.to_string(),

@@ -93,7 +93,10 @@ async fn enter(
             let session = people::enter_with_passkey(&door, &passkey, counter, cookies.session()).await?;
             kept::arrive(&app, &door, &session, &cookies, inside(&form.next)).await
         }
-        Err(fault) => refuse(&format!("The passkey could not be used: {fault}.")).await,
+        Err(fault) => {
+            people::note_failure(&door, passkey.person, "passkey").await?;
+            refuse(&format!("The passkey could not be used: {fault}.")).await
+        }
     }
 }
 

@@ -134,6 +134,12 @@ async fn do_sign_in(
             Ok(Html(page.render()?).into_response())
         }
         Err(Error::Denied(why)) => {
+            let noted = (app.clone(), from.clone(), c.login.clone(), now.clone());
+            tokio::spawn(async move {
+                let (app, from, login, now) = noted;
+                // a database that does not answer is told by what asks it for an answer
+                let _ = people::note_wrong_password(&app.door(&from, &now), &login).await;
+            });
             tokio::time::sleep(Duration::from_millis(300)).await;
             let problem =
                 if why.contains("codes") { why } else { "Login or password are not right.".to_owned() };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tocsin_core::Error;
 use tocsin_core::detection;
 use tocsin_core::inventory;
+use tocsin_core::notify;
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::{trail, views};
@@ -52,6 +53,8 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
         "components" => (inventory::component_schema(), Permission::InventoryRead),
         "deployments" => (inventory::deployment_schema(), Permission::InventoryRead),
         "audit" => (trail::schema(), Permission::AuditRead),
+        "deliveries" => (notify::delivery_schema(), Permission::SettingsWrite),
+        "notifications" => (notify::inbox_schema(), Permission::FindingRead),
         _ => return None,
     })
 }

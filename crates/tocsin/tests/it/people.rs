@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -147,6 +148,19 @@ fn guessing_comes_to_an_end() {
     assert_eq!(wrong("anna").status, 429);
     assert_eq!(sign_in(&server, "anna", "").status, 429, "the right one too: else one could tell");
     assert_eq!(wrong("otto").status, 401, "others go on");
+    let key = server.key("auditor");
+    let path = "/api/v2/audit?q=action:person.sign-in-failed&limit=100";
+    let trail = || server.send("GET", path, &[("X-Api-Key", key.as_str())], b"").json();
+    let since = Instant::now();
+    while trail()["items"].as_array().is_none_or(|l| l.len() < 10)
+        && since.elapsed() < Duration::from_secs(20)
+    {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let told = trail();
+    let told: Vec<_> = told["items"].as_array().unwrap().iter().map(|e| (&e["actor"], &e["name"])).collect();
+    assert_eq!(told.len(), 10, "those that were refused unread are none, nor is a login that nobody has");
+    assert!(told.iter().all(|t| *t == (&"visitor".into(), &"anna".into())), "{told:?}");
 }
 
 #[test]

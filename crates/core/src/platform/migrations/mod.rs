@@ -20,6 +20,7 @@ mod m0027_kev_history;
 mod m0028_speed;
 mod m0029_feeds;
 mod m0033_notify;
+mod m0034_counts;
 
 /// All migrations.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_speed::Migration),
             Box::new(m0029_feeds::Migration),
             Box::new(m0033_notify::Migration),
+            Box::new(m0034_counts::Migration),
         ]
     }
 }

@@ -45,8 +45,8 @@ pub use second::{
     Enrolment, confirm_second_step, enrolment, new_recovery_codes, remove_second_step, reset_second_step,
 };
 pub use session::{
-    Begun, Seen, Session, Shown, confirm_code, end_session, end_sessions, session, sessions, sign_in,
-    sign_out, sweep,
+    Begun, Seen, Session, Shown, confirm_code, end_session, end_sessions, note_failure, note_wrong_password,
+    session, sessions, sign_in, sign_out, sweep,
 };
 
 /// Where a request comes from.

@@ -101,6 +101,36 @@ pub async fn sign_in(door: &Door<'_>, login: &str, password: &str, before: Optio
     ticket::put(door, door.db, CODE, &ticket, WRONG_MINUTES).await.map(Begun::Code)
 }
 
+/// Writes into the trail of a person's workspace that somebody tried their login with a wrong password. Logins that
+/// nobody has leave no trace: what strangers type is no history, and could be a password in the wrong field. Called
+/// beside the answer and not before it, so that its time tells nothing of which logins there are.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn note_wrong_password(door: &Door<'_>, login: &str) -> Result<()> {
+    let select = "SELECT id FROM person WHERE login = $1 AND disabled = 0";
+    let login = login.trim().to_lowercase();
+    let row: Option<(i64,)> =
+        sql::row(door.db, "noting a failed sign-in", select, vec![sql::text(&login)]).await?;
+    match row {
+        Some((person,)) => note_failure(door, person, "password").await,
+        None => Ok(()),
+    }
+}
+
+/// Writes into the trail that a person's sign-in failed, and at which step: `password`, `code`, `passkey`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn note_failure(door: &Door<'_>, person: i64, step: &str) -> Result<()> {
+    let (login, _) = login_of(door.db, person).await?;
+    let actor =
+        Actor { name: "visitor".to_owned(), ..visitor(door, home(door.db, person).await?, 0, &login) };
+    let mut change = Change::begin(door.db, &actor).await?;
+    change.record("person.sign-in-failed", format!("person/{person}"), &login, &(), &step);
+    change.commit().await
+}
+
 /// The token of the forms of a session that was this person's, where it is known.
 pub(super) async fn csrf_before(
     door: &Door<'_>,
@@ -128,6 +158,7 @@ pub async fn confirm_code(door: &Door<'_>, token: &str, code: &str) -> Result<Se
     }
     if !second::check(door, waiting.person, code).await? {
         ticket::wrong(door.db, CODE, token).await?;
+        note_failure(door, waiting.person, "code").await?;
         return Err(Error::Denied("the code is not right, or was used already".to_owned()));
     }
     if !ticket::tear(door.db, CODE, token).await? {

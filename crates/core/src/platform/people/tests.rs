@@ -296,6 +296,10 @@ fn a_second_step_takes_each_code_once_and_recovery_codes_once() {
         let ticket = begin(NOW).await;
         let used = confirm_code(&door, &ticket, &code(NOW)).await;
         assert!(matches!(used, Err(Error::Denied(_))), "the code that set it up is used");
+        let failed = change::events(db, &system, "sign-in-failed", None, 9).await.unwrap();
+        let told: Vec<_> =
+            failed.iter().map(|e| (e.actor.as_str(), e.name.as_str(), e.after.as_str())).collect();
+        assert_eq!(told, [("visitor", "anna", "\"code\"")]);
         let later = after(NOW, 1);
         let in_ = confirm_code(&house.door(db, &later), &ticket, &code(&later)).await.unwrap();
         assert!(alive(db, &in_.token, &later).await.is_some());

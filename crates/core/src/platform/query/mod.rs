@@ -169,7 +169,7 @@ pub fn grouped(n: u64) -> String {
 }
 
 /// A page of a list.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Rows<T> {
     /// The rows.
     pub rows: Vec<T>,
@@ -177,6 +177,12 @@ pub struct Rows<T> {
     pub next: Option<String>,
     /// How many rows the whole list has.
     pub total: Total,
+}
+
+impl<T> Default for Rows<T> {
+    fn default() -> Rows<T> {
+        Rows { rows: Vec::new(), next: None, total: Total::default() }
+    }
 }
 
 /// `AND column IN (…)` for the lines in which an actor holds a permission; the list is bound as `$n`.
