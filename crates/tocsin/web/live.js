@@ -50,3 +50,22 @@
   addEventListener("pagehide", close);
   open();
 }
+
+// The bell, when the reader comes back to the page. It does not ask by itself: a page left open must not keep a session
+// alive.
+{
+  const bell = document.querySelector("[data-bell]");
+  const tell = ({ unseen }) => {
+    const shown = unseen >= 100 ? `${unseen}+` : `${unseen}`;
+    bell.querySelector("b").textContent = shown;
+    bell.querySelector("b").hidden = unseen === 0;
+    const words = unseen >= 100 ? `${unseen} or more` : unseen;
+    bell.setAttribute("aria-label", unseen === 0 ? "Notifications" : `Notifications, ${words} new`);
+  };
+  const ask = async () => {
+    if (document.hidden) return;
+    const reply = await fetch("/notifications/count", { redirect: "error" }).catch(() => null);
+    if (reply?.ok) tell(await reply.json());
+  };
+  if (bell) document.addEventListener("visibilitychange", ask);
+}

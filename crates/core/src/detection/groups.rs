@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbBackend};
 use serde::Serialize;
 use tocsin_model::query::{Filter, Query};
 
@@ -99,7 +99,9 @@ pub async fn groups(
     let condition = if counted.more {
         format!("EXISTS (SELECT 1 FROM finding f WHERE f.vulnerability = v.vulnerability AND {found})")
     } else {
-        format!("v.vulnerability IN (SELECT f.vulnerability FROM finding f WHERE {found})")
+        // they are few: collected first
+        let few = format!("v.vulnerability IN (SELECT f.vulnerability FROM finding f WHERE {found})");
+        sql::picked(db.get_database_backend(), &few)
     };
     let mut flaws = Statement::over(&FLAWS, &s);
     flaws.push(condition);
@@ -157,12 +159,22 @@ async fn first(
 ) -> Result<HashMap<String, Vec<Finding>>> {
     let mut values = s.values.clone();
     values.push(sql::list(names));
+    let of_flaw = format!(
+        "SELECT f.id AS pick FROM finding f WHERE f.vulnerability = v.vulnerability AND {} ORDER BY f.id DESC \
+         LIMIT {FOLDED}",
+        s.conditions(true)
+    );
+    // a few rows of each flaw by its index: each database has words of its own for that, and none for the other's
+    let (from, picked) = match db.get_database_backend() {
+        DbBackend::Sqlite => (format!("flaw v CROSS JOIN {FROM}"), format!("f.id IN ({of_flaw})")),
+        _ => {
+            (format!("flaw v CROSS JOIN LATERAL ({of_flaw}) x CROSS JOIN {FROM}"), "f.id = x.pick".to_owned())
+        }
+    };
     let select = format!(
-        "SELECT {COLUMNS} FROM flaw v CROSS JOIN {FROM} WHERE v.workspace = $1 AND v.vulnerability IN {} AND f.id IN (SELECT f.id FROM finding f \
-         WHERE f.vulnerability = v.vulnerability AND {} ORDER BY f.id DESC LIMIT {FOLDED}) AND {} \
+        "SELECT {COLUMNS} FROM {from} WHERE v.workspace = $1 AND v.vulnerability IN {} AND {picked} AND {} \
          ORDER BY f.vulnerability, f.id DESC",
         sql::texts(db, values.len()),
-        s.conditions(true),
         FINDINGS.on,
     );
     let rows = sql::raw(db, FINDINGS.doing, &select, values).await?;

@@ -38,13 +38,14 @@ async fn due(change: &Change<'_>) -> Result<()> {
     let now = &change.actor.now;
     let soon = clock::minutes_after(now, DAYS * 24 * 60);
     for (subject, from, to) in [("due/near", day(now), day(&soon)), ("due/passed", "", day(now))] {
-        // a due date that was moved is told of again: events before it was set do not count
-        let select = "SELECT f.id FROM finding f WHERE f.workspace = $1 AND f.closed IS NULL AND f.due IS NOT NULL \
-                      AND f.due >= $2 AND f.due < $3 AND f.status IN ('under_investigation', 'affected') \
+        // By the index of due dates, which names what has none 9999. A due date that was moved is told of again:
+        // events before it was set do not count.
+        let select = "SELECT f.id FROM finding f WHERE f.workspace = $1 AND f.closed IS NULL \
+                      AND COALESCE(f.due, '9999') >= $2 AND COALESCE(f.due, '9999') < $3 AND f.status IN ('under_investigation', 'affected') \
                       AND NOT EXISTS (SELECT 1 FROM outbox_finding x JOIN outbox e ON e.id = x.event \
                       WHERE x.finding = f.id AND e.topic = 'finding-due' AND e.subject = $4 AND e.detail >= \
                       COALESCE((SELECT MAX(v.at) FROM finding_event v WHERE v.finding = f.id AND v.what = 'owned'), '')) \
-                      ORDER BY f.id LIMIT 10000";
+                      LIMIT 10000";
         let values = vec![change.actor.workspace.into(), from.into(), to.into(), subject.into()];
         let rows: Vec<(i64,)> = sql::rows(&change.tx, what, select, values).await?;
         if !rows.is_empty() {

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{Message, damaged, list, urge};
 use crate::error::{Error, Result};
-use crate::platform::access::{Actor, Permission};
+use crate::platform::access::{Actor, Lines, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
 
@@ -79,12 +79,23 @@ pub async fn unseen(db: &DatabaseConnection, actor: &Actor) -> Result<i64> {
     Ok(row.map_or(0, |r| r.0))
 }
 
+/// That the actor was told of a message; or that a channel was, whose readers come by its link, and the actor may see
+/// all that it is about.
 async fn was_told(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<()> {
-    let select =
-        "SELECT id FROM notify_delivery WHERE workspace = $1 AND message = $2 AND person = $3 LIMIT 1";
+    let gone = || Error::NotFound(format!("notification {id}"));
+    let select = "SELECT MAX(person) FROM notify_delivery WHERE workspace = $1 AND message = $2 \
+                  AND person IN ($3, 0)";
     let values = vec![actor.workspace.into(), id.into(), person(actor)?.into()];
-    let row: Option<(i64,)> = sql::row(db, "reading a message", select, values).await?;
-    row.map(|_| ()).ok_or_else(|| Error::NotFound(format!("notification {id}")))
+    let row: Option<(Option<i64>,)> = sql::row(db, "reading a message", select, values).await?;
+    if row.and_then(|r| r.0).ok_or_else(gone)? != 0 {
+        return Ok(());
+    }
+    let message = bare(db, actor.workspace, id).await?;
+    let may = match actor.lines(Permission::FindingRead) {
+        Lines::All => true,
+        Lines::Some(list) => urge::lines(&message.body).iter().all(|line| list.contains(line)),
+    };
+    if may && !message.embargo { Ok(()) } else { Err(gone()) }
 }
 
 /// A message that the actor was told.

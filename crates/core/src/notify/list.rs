@@ -29,7 +29,7 @@ pub(crate) static INBOX: Noun = Noun {
     doing: "reading the inbox",
     permission: Permission::FindingRead,
     entries: &[
-        inside("topic", Kind::Id, (OF_MESSAGE, "m.topic"), "what it tells of: finding.new, feed.broken"),
+        inside("topic", Kind::Id, (OF_MESSAGE, "m.topic"), "what it tells of: finding-new, feed-broken"),
         inside(
             "severity",
             Kind::Scale(&SEVERITIES),

@@ -73,7 +73,8 @@ pub(super) fn of(ladders: &[Ladder], body: &Body) -> Vec<Rung> {
     )
 }
 
-fn lines(body: &Body) -> BTreeSet<i64> {
+/// Product lines that a message is about; 0 is the workspace.
+pub(super) fn lines(body: &Body) -> BTreeSet<i64> {
     body.groups.iter().map(|g| g.line).chain(body.items.iter().map(|i| i.line)).collect()
 }
 

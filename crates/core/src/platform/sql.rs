@@ -72,6 +72,18 @@ pub(crate) fn numbers(db: &impl ConnectionTrait, n: usize) -> String {
     }
 }
 
+/// `column IN (SELECT …)` as a database finds the few rows of it by an index, also where it is one of several ways
+/// (`OR`): PostgreSQL looks at every row otherwise, and takes an array, read once, for what an index can be asked.
+pub(crate) fn picked(backend: DbBackend, condition: &str) -> String {
+    let parts = condition.strip_suffix(')').and_then(|c| c.split_once(" IN (SELECT "));
+    match parts {
+        Some((column, rest)) if backend == DbBackend::Postgres && !column.contains('(') => {
+            format!("{column} = ANY(ARRAY(SELECT {rest}))")
+        }
+        _ => condition.to_owned(),
+    }
+}
+
 /// What ends a subquery that picks rows to be changed, so that several pickers each get rows of their own. SQLite has
 /// one writer and needs nothing.
 pub(crate) fn skip_locked(db: &impl ConnectionTrait, table: &str) -> String {
@@ -117,4 +129,20 @@ pub(crate) fn text(text: &str) -> Value {
 /// A text that may be missing.
 pub(crate) fn maybe(value: Option<&str>) -> Value {
     value.map_or(Value::String(None), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_picked_by_a_subquery_is_an_array_to_postgresql() {
+        let plain = "f.component IN (SELECT c.id FROM component c WHERE LOWER(c.name) LIKE $3)";
+        assert_eq!(picked(DbBackend::Sqlite, plain), plain);
+        let array = "f.component = ANY(ARRAY(SELECT c.id FROM component c WHERE LOWER(c.name) LIKE $3))";
+        assert_eq!(picked(DbBackend::Postgres, plain), array);
+        for other in ["LOWER(x.name) LIKE $3", "EXISTS (SELECT 1 FROM x WHERE x.a IN (SELECT 1))"] {
+            assert_eq!(picked(DbBackend::Postgres, other), other, "it is no list of a column");
+        }
+    }
 }

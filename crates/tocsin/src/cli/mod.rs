@@ -7,7 +7,8 @@ pub mod feeds;
 pub mod findings;
 pub mod jobs;
 mod local;
-pub mod people;
+pub mod notify;
+mod people;
 pub mod remote;
 pub mod sbom;
 pub mod scan;
@@ -66,6 +67,8 @@ pub enum Command {
     Findings(findings::FindingsArgs),
     /// Look at jobs, run them again, cancel them
     Jobs(jobs::JobsArgs),
+    /// Look at what people are told and how, test a channel
+    Notify(notify::NotifyArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
     /// Upload SBOMs of releases
@@ -178,6 +181,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
         Command::Feeds(args) => feeds::run(&cli.global, args, out),
         Command::Findings(args) => findings::run(&cli.global, args, out),
         Command::Jobs(args) => jobs::run(&cli.global, args, out),
+        Command::Notify(args) => notify::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
         Command::Sbom(args) => sbom::run(&cli.global, args, out),
         Command::People(args) => people::run(&cli.global, args, out),

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Form, Router};
+use axum::{Form, Json, Router};
 use serde::Deserialize;
 use tocsin_core::Error;
 use tocsin_core::notify::{self, Delivery, Message, Step, Told};
@@ -26,6 +26,7 @@ const EXPORT: u64 = 10_000;
 /// Who may use what here.
 pub const ACCESS: &[Route] = &[
     ("GET", "/notifications", Access::Needs(Permission::FindingRead)),
+    ("GET", "/notifications/count", Access::Needs(Permission::FindingRead)),
     ("GET", "/notifications.csv", Access::Needs(Permission::FindingRead)),
     ("POST", "/notifications/seen", Access::Needs(Permission::FindingRead)),
     ("GET", "/notifications/log", Access::Needs(Permission::SettingsWrite)),
@@ -37,6 +38,7 @@ pub const ACCESS: &[Route] = &[
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/notifications", get(list))
+        .route("/notifications/count", get(count))
         .route("/notifications.csv", get(csv))
         .route("/notifications/seen", post(seen))
         .route("/notifications/log", get(log))
@@ -103,6 +105,11 @@ async fn list(State(app): State<App>, browser: Browser, Query(pairs): Query<Pair
         may_log: actor.may(Permission::SettingsWrite),
         asked: a,
     })
+}
+
+/// What the bell shows.
+async fn count(browser: Browser) -> Json<serde_json::Value> {
+    Json(serde_json::json!({"unseen": browser.unseen}))
 }
 
 /// The query of an export, which has no page to say on what is wrong with it.

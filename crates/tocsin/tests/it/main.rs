@@ -30,10 +30,12 @@ mod output;
 mod parity;
 mod people;
 mod publisher;
+mod receivers;
 mod rematch;
 mod scan;
 mod serve;
 mod show;
+mod telling;
 mod tidy;
 
 use std::path::Path;

@@ -115,8 +115,9 @@ impl Statement {
     fn word(&mut self, word: &str) -> String {
         let pattern = self.lower(&format!("%{}%", escaped(word)));
         let place = self.bind(super::ask::text(&pattern));
-        let parts: Vec<String> =
-            self.noun.words.iter().map(|w| w.replace("{}", &format!("LIKE {place} ESCAPE '\\'"))).collect();
+        let like = format!("LIKE {place} ESCAPE '\\'");
+        let part = |w: &&str| super::ask::picked(self.backend, &w.replace("{}", &like));
+        let parts: Vec<String> = self.noun.words.iter().map(part).collect();
         format!("({})", parts.join(" OR "))
     }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tocsin_core::Error;
 use tocsin_core::detection::{self, Evidence, Finding, Story};
 use tocsin_core::inventory::{self, Deployment, Release};
+use tocsin_core::notify::{self, Message};
 use tocsin_core::platform::change::Change;
 
 use super::super::asked::{Pairs, param};
@@ -24,6 +25,7 @@ struct One {
     evidence: Vec<Evidence>,
     history: Vec<Story>,
     deployments: Vec<Deployment>,
+    told: Vec<Message>,
     panel: Panel,
     done: String,
 }
@@ -53,6 +55,7 @@ async fn page(
         release: inventory::release_of(app.db(), actor, f.release).await?,
         history: detection::history(app.db(), actor, id).await?,
         deployments: inventory::deployments(app.db(), actor, f.release).await?,
+        told: notify::messages_of_finding(app.db(), actor, id).await?,
         panel: Panel::of(app, actor, &f, form, like, wrong).await?,
         f,
         evidence,
