@@ -1,5 +1,6 @@
 //! State: the intelligence store. The only crate that knows SQL; clock values are handed in by its callers.
 
+pub mod desk;
 pub mod detection;
 pub mod error;
 pub mod intel;

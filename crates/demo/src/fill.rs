@@ -13,7 +13,7 @@ use tocsin_core::platform::change::Change;
 use tocsin_core::platform::people::{self, Acceptance, Begun, From, Known, Seen};
 
 use crate::maker::{Decision, Flaw, Maker, Person, Product, Row};
-use crate::{bom, intelligence, maker};
+use crate::{bom, intelligence, maker, news};
 
 /// Name of the workspace.
 pub const WORKSPACE: &str = "Meridian Devices";
@@ -55,6 +55,7 @@ pub async fn fill(folder: &Path, data: &Path, password: &str) -> Result<i64> {
         let who = team.get(decision.by.as_str()).with_context(|| format!("{} is nobody", decision.by))?;
         decide(&app, who, &maker, decision).await?;
     }
+    news::tell(&app, folder, workspace, &team).await?;
     let system = Actor::system(workspace, &now());
     let mut open = 0;
     for release in inventory::releases(app.db(), &system, None).await? {

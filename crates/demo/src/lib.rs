@@ -8,3 +8,4 @@ pub mod bom;
 pub mod fill;
 pub mod intelligence;
 pub mod maker;
+pub mod news;

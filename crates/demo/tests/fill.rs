@@ -5,10 +5,12 @@
 use std::path::Path;
 
 use tocsin::server::App;
+use tocsin_core::desk;
 use tocsin_core::inventory;
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::db::Place;
 use tocsin_core::platform::people;
+use tocsin_model::query::Query;
 
 #[test]
 fn the_maker_has_three_lines_a_dozen_releases_and_findings_to_work_on() {
@@ -23,6 +25,12 @@ fn the_maker_has_three_lines_a_dozen_releases_and_findings_to_work_on() {
         let workspace = people::first_workspace(app.db(), "", &tocsin::server::now()).await.unwrap();
         let actor = Actor::system(workspace, &tocsin::server::now());
         assert_eq!(inventory::lines(app.db(), &actor).await.unwrap().len(), 3);
+        let stories = desk::top(app.db(), &actor, 100).await.unwrap();
+        assert!((8..22).contains(&stories.len()), "{} relevant stories: {stories:?}", stories.len());
+        let all = desk::story_list(app.db(), &actor, &Query::default(), None, 100).await.unwrap().rows;
+        assert!(all.len() > stories.len() && all.iter().any(|s| s.sources >= 3), "{all:?}");
+        let last = all.last().unwrap();
+        assert!(last.relevance < 0.0 && last.ours.is_empty(), "{last:?}");
         let releases = inventory::releases(app.db(), &actor, None).await.unwrap();
         assert!(releases.len() >= 12, "{}", releases.len());
         for r in releases {

@@ -11,6 +11,7 @@ pub mod export;
 pub mod feeds;
 pub mod identity;
 pub mod intake;
+pub mod mail;
 pub mod outbound;
 pub mod output;
 pub mod rematch;

@@ -3,6 +3,7 @@
 const typing = (e) => e.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // "/" goes to the search; in a table with data-keys, j and k move, Enter opens, Space shows the row beside the list;
+// + and - press the row's buttons of these keys;
 // where rows can be ticked, x ticks, e goes to the decision and o to the owner, with the row under the cursor where none
 // is ticked.
 document.addEventListener("keydown", (e) => {
@@ -13,7 +14,7 @@ document.addEventListener("keydown", (e) => {
     return;
   }
   const rows = [...document.querySelectorAll("table[data-keys] tbody tr")];
-  if (!rows.length || !["j", "k", "x", "e", "o", "Enter", " "].includes(e.key)) return;
+  if (!rows.length || !["j", "k", "x", "e", "o", "+", "-", "Enter", " "].includes(e.key)) return;
   const at = rows.findIndex((r) => r.hasAttribute("data-cursor"));
   if (e.key === " ") {
     if (at >= 0 && rows[at].dataset.peek && [document.body, document.getElementById("main")].includes(e.target)) {
@@ -37,6 +38,10 @@ document.addEventListener("keydown", (e) => {
       if (folded) folded.open = true;
       field?.focus();
     }
+    return;
+  }
+  if (e.key === "+" || e.key === "-") {
+    rows[at]?.querySelector(`button[data-key="${e.key}"]`)?.click();
     return;
   }
   const next = Math.max(0, Math.min(rows.length - 1, at + (e.key === "j" ? 1 : -1)));

@@ -103,7 +103,8 @@ pub(super) async fn everybody(change: &Change<'_>) -> Result<BTreeMap<i64, Perso
 fn permission(topic: Topic) -> Permission {
     match topic {
         Topic::JobDead => Permission::JobRead,
-        Topic::FeedBroken | Topic::FeedRecovered | Topic::StoryRelevant => Permission::IntelRead,
+        Topic::FeedBroken | Topic::FeedRecovered => Permission::IntelRead,
+        Topic::StoryRelevant => Permission::DeskRead,
         _ => Permission::FindingRead,
     }
 }

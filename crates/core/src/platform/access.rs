@@ -72,10 +72,14 @@ pub enum Permission {
     KeyManage,
     /// Change the workspace's settings.
     SettingsWrite,
+    /// See stories, the items behind them, and what analysts say of them.
+    DeskRead,
+    /// Enter items; judge, merge, split and assess stories.
+    DeskWrite,
 }
 
 /// All permissions.
-pub const PERMISSIONS: [Permission; 13] = [
+pub const PERMISSIONS: [Permission; 15] = [
     Permission::InventoryRead,
     Permission::InventoryWrite,
     Permission::SbomUpload,
@@ -89,6 +93,8 @@ pub const PERMISSIONS: [Permission; 13] = [
     Permission::PeopleManage,
     Permission::KeyManage,
     Permission::SettingsWrite,
+    Permission::DeskRead,
+    Permission::DeskWrite,
 ];
 
 /// Name in kebab case, as stored and shown; both types are written this way only here.
@@ -136,6 +142,8 @@ impl Role {
                     | P::DecisionApprove
                     | P::IntelRead
                     | P::JobRead
+                    | P::DeskRead
+                    | P::DeskWrite
             ),
             Role::Contact => matches!(
                 permission,
@@ -156,7 +164,7 @@ impl Role {
             }
             Role::Auditor => matches!(
                 permission,
-                P::InventoryRead | P::FindingRead | P::IntelRead | P::JobRead | P::AuditRead
+                P::InventoryRead | P::FindingRead | P::IntelRead | P::JobRead | P::AuditRead | P::DeskRead
             ),
         }
     }

@@ -57,10 +57,9 @@ pub const TOPICS: [(Topic, &str); 13] = [
     (Topic::JobDead, "jobs that were given up"),
 ];
 
-/// The topics that something tells of today, which rules and filters offer. Stories and reports tell of theirs once they
-/// are part of the platform.
+/// The topics that rules and filters offer.
 pub fn offered() -> impl Iterator<Item = (Topic, &'static str)> {
-    TOPICS.into_iter().filter(|(t, _)| !matches!(t, Topic::StoryRelevant | Topic::ReportEmbargo))
+    TOPICS.into_iter()
 }
 
 impl Topic {

@@ -256,11 +256,18 @@ pub fn relevance(
     for addend in feedback.addends(&features(told, profile), weights) {
         sum.push(addend);
     }
-    if let Some(gone) = aged(sum.value, told.age_days, weights.half_life_days) {
-        let days = told.age_days.floor();
-        sum.push(Addend::new("age", format!("{days} days old"), -gone, ""));
+    if let Some(gone) = age(sum.value, told.age_days, weights) {
+        sum.push(gone);
     }
     sum
+}
+
+/// What age takes of so many points, where it takes something: so that points can be kept and aged day by day.
+pub fn age(points: f64, days: f64, weights: &Weights) -> Option<Addend> {
+    let gone = aged(points, days, weights.half_life_days)?;
+    let whole = days.floor();
+    let words = if whole == 1.0 { "1 day old".to_owned() } else { format!("{whole} days old") };
+    Some(Addend::new("age", words, -gone, ""))
 }
 
 /// Our products, components and vendors.

@@ -117,6 +117,11 @@ impl Stories {
         Stories { options, ..Stories::default() }
     }
 
+    /// New stories get numbers above this one: a state that is read again has closed stories too.
+    pub fn continue_after(&mut self, number: u64) {
+        self.next = self.next.max(number);
+    }
+
     /// An open story.
     pub fn story(&self, id: StoryId) -> Option<&Story> {
         self.stories.get(&id)

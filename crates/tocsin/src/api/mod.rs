@@ -17,6 +17,7 @@ mod compat;
 mod components;
 mod decisions;
 mod deployments;
+mod desk;
 mod docs;
 mod document;
 mod etag;
@@ -49,6 +50,7 @@ fn nouns() -> OpenApiRouter<App> {
         .merge(decisions::routes())
         .merge(vex::routes())
         .merge(vulnerabilities::routes())
+        .merge(desk::routes())
         .merge(deployments::routes())
         .merge(audit::routes())
         .merge(around::routes())
@@ -69,6 +71,7 @@ const OWN: &[&[Route]] = &[
     decisions::ACCESS,
     vex::ACCESS,
     vulnerabilities::ACCESS,
+    desk::ACCESS,
     deployments::ACCESS,
     audit::ACCESS,
     around::ACCESS,

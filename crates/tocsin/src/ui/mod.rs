@@ -7,6 +7,7 @@ mod chart;
 mod components;
 mod decisions;
 mod deployments;
+mod desk;
 mod draw;
 mod exports;
 mod filters;
@@ -40,8 +41,10 @@ use axum::Router;
 use axum::extract::Multipart;
 use axum::response::Html;
 use std::collections::HashMap;
-use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::access::{Lines, Permission};
 use tocsin_core::platform::jobs::Active;
+
+pub(crate) use desk::read_item;
 
 use crate::server::guard::Route;
 use crate::server::{App, Browser, PageError};
@@ -72,6 +75,7 @@ pub const ACCESS: &[&[Route]] = &[
     audit::ACCESS,
     used::ACCESS,
     jobs::ACCESS,
+    desk::ACCESS,
     notifications::ACCESS,
     notify_own::ACCESS,
     settings::ACCESS[0],
@@ -111,6 +115,7 @@ pub fn routes() -> Router<App> {
         .merge(audit::routes())
         .merge(used::routes())
         .merge(jobs::routes())
+        .merge(desk::routes())
         .merge(notifications::routes())
         .merge(notify_own::routes())
         .merge(settings::routes())
@@ -141,6 +146,12 @@ pub struct Page {
 /// Entries with the permission each needs.
 const NAV: &[(&str, &str, Permission, &str)] = &[
     ("Today", "/", Permission::FindingRead, "M3 8l5-5 5 5M4.5 7v6h7V7"),
+    (
+        "Desk",
+        "/desk",
+        Permission::DeskRead,
+        "M2 3h9v10H3.5A1.5 1.5 0 0 1 2 11.5zM11 6h3v5.5a1.5 1.5 0 0 1-3 0zM4.5 5.5h4M4.5 8h4M4.5 10.5h2.5",
+    ),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
     (
         "Vulnerabilities",
@@ -171,7 +182,9 @@ impl Page {
     /// The frame of a page under the navigation entry `here`.
     pub fn new(browser: &Browser, here: &'static str, title: &str) -> Page {
         let known = &browser.known;
-        let nav = NAV.iter().filter(|n| known.actor.may(n.2));
+        // stories are for those who may see all product lines
+        let may = |p| known.actor.may(p) && (p != Permission::DeskRead || known.actor.lines(p) == Lines::All);
+        let nav = NAV.iter().filter(|n| may(n.2));
         Page {
             title: title.to_owned(),
             here,

@@ -4,9 +4,10 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use tocsin_core::desk::{self, Story};
 use tocsin_core::detection::{self, Arrival, Counts, Urgent};
 use tocsin_core::inventory::{self, Release};
-use tocsin_core::platform::access::Permission;
+use tocsin_core::platform::access::{Lines, Permission};
 
 use super::chart::{self, Bar};
 use super::decisions::Waits;
@@ -22,6 +23,9 @@ const URGENT: usize = 12;
 
 /// Documents under "What changed".
 const ARRIVALS: i64 = 6;
+
+/// Stories under "Told by the sources".
+const STORIES: u64 = 5;
 
 /// Releases under "Most to do".
 const RELEASES: usize = 6;
@@ -42,6 +46,7 @@ struct Today {
     releases: Vec<Release>,
     empty: bool,
     waits: Waits,
+    stories: Vec<Story>,
 }
 
 async fn today(State(app): State<App>, browser: Browser) -> Answer {
@@ -57,8 +62,12 @@ async fn today(State(app): State<App>, browser: Browser) -> Answer {
     releases.truncate(RELEASES);
     let most = chart::most(&lines);
     let waits = Waits::of(&app, actor).await?;
+    let stories = match actor.lines(Permission::DeskRead) {
+        Lines::All => desk::top(app.db(), actor, STORIES).await?,
+        Lines::Some(_) => Vec::new(),
+    };
     let page = Page::new(&browser, "/", "Today");
-    show(&Today { page, counts, urgent, arrivals, lines, most, releases, empty, waits })
+    show(&Today { page, counts, urgent, arrivals, lines, most, releases, empty, waits, stories })
 }
 
 /// Open findings of each product line by severity.

@@ -6,6 +6,7 @@ use axum::routing::{get, post};
 use axum::{Form, Json, Router};
 use serde::{Deserialize, Serialize};
 use tocsin_core::Error;
+use tocsin_core::desk;
 use tocsin_core::detection;
 use tocsin_core::inventory;
 use tocsin_core::notify;
@@ -52,6 +53,7 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
         "products" => (inventory::product_schema(), Permission::InventoryRead),
         "components" => (inventory::component_schema(), Permission::InventoryRead),
         "deployments" => (inventory::deployment_schema(), Permission::InventoryRead),
+        "desk" => (desk::story_schema(), Permission::DeskRead),
         "audit" => (trail::schema(), Permission::AuditRead),
         "deliveries" => (notify::delivery_schema(), Permission::SettingsWrite),
         "notifications" => (notify::inbox_schema(), Permission::FindingRead),
@@ -60,7 +62,7 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
 }
 
 /// Lists whose pages show views.
-const WITH_VIEWS: [&str; 1] = ["findings"];
+const WITH_VIEWS: [&str; 2] = ["findings", "desk"];
 
 /// What completes a query that was begun.
 #[derive(Serialize)]

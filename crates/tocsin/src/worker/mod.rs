@@ -1,6 +1,7 @@
 //! What the server does by itself: jobs are taken and run, schedules write theirs down, and changed intelligence is
 //! noticed. Several servers on one database share the work.
 
+mod desk;
 mod expiry;
 mod feed;
 mod housekeeping;
@@ -62,6 +63,7 @@ pub async fn start(app: &App, data_dir: PathBuf, node: Node, workers: usize) -> 
     housekeeping::ensure(app).await?;
     expiry::ensure(app).await?;
     feed::ensure(app).await?;
+    desk::ensure(app).await?;
     tokio::spawn(watch::intelligence(app.clone(), data_dir));
     if workers > 0 {
         tokio::spawn(notify::watch(app.clone()));

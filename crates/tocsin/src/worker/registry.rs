@@ -8,7 +8,7 @@ use tocsin_core::Error as Fault;
 use tocsin_core::platform::jobs::Payload;
 
 use super::run::{Ending, Run};
-use super::{expiry, feed, housekeeping, notify, rematch, sbom};
+use super::{desk, expiry, feed, housekeeping, notify, rematch, sbom};
 use crate::error::Error;
 
 /// What is done for jobs of a kind.
@@ -62,5 +62,6 @@ pub fn all() -> HashMap<&'static str, Entry> {
         entry::<expiry::Expiry>(),
         entry::<feed::Follow>(),
         entry::<notify::Notify>(),
+        entry::<desk::Desk>(),
     ])
 }

@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { desk } from "./desk.mjs";
 import { drafts, owners, times } from "./findings.mjs";
 
 const [base, link, sbom, modules, chromium, shots] = process.argv.slice(2);
@@ -418,6 +419,7 @@ const signIn = async (page, where, login) => {
   await page.click("button.main");
 };
 await times({ base, check, same, manager, person });
+const desks = await desk({ base, check, same, manager, person });
 await drafts({ base, check, same, manager, person, signIn: (page) => signIn(page, base, "manager") });
 
 // What was typed is kept when the session has ended meanwhile, and is back in its form after signing in.
@@ -514,6 +516,7 @@ const pages = {
   notifications: "/notifications", "delivery log": "/notifications/log", told: "/account/notifications",
   channels: "/settings/channels", "notification rules": "/settings/rules",
   decided: alike,
+  ...desks,
   "api reference": "/api/docs/reference",
 };
 await manager.goto(`${base}/findings`);

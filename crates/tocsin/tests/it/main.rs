@@ -14,6 +14,7 @@ mod clients;
 mod compat;
 mod db;
 mod decisions;
+mod desk;
 mod exports;
 mod faults;
 mod feeds;

@@ -83,6 +83,7 @@ fn arrows_between_domains_point_left() {
         // an upload writes components and what was found in them in one transaction
         ("inventory", &["platform", "intel", "detection"]),
         ("detection", &["platform", "intel", "inventory"]),
+        ("desk", &["platform", "intel", "inventory", "detection"]),
         ("notify", &["platform", "intel", "inventory", "detection"]),
     ]);
     let domains: BTreeSet<String> = fs::read_dir(root().join("crates/core/src"))

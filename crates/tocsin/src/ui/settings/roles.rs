@@ -56,6 +56,8 @@ pub(super) fn allows(permission: Permission) -> &'static str {
         Permission::PeopleManage => "invite and change people, end their sessions",
         Permission::KeyManage => "make and revoke API keys",
         Permission::SettingsWrite => "change the workspace's settings",
+        Permission::DeskRead => "see stories, their items and what analysts say of them",
+        Permission::DeskWrite => "enter items; judge, merge, split and assess stories",
     }
 }
 
