@@ -99,8 +99,9 @@ for (const form of document.querySelectorAll("form.picked")) {
     const number = n.toLocaleString("en");
     const what = whole?.checked ? `all ${whole.dataset.whole}` : n === 1 ? "1 finding" : `${number} findings`;
     form.querySelector("[data-count]").textContent = whole?.checked ? "The whole filter" : `${number} selected`;
-    const more = reach.value === "finding" ? "" : " and what they reach";
-    form.querySelector("[data-count-label]").textContent = `Decide ${what}${more}`;
+    const more = reach?.value === "finding" ? "" : " and what they reach";
+    const label = form.querySelector("[data-count-label]");
+    if (label) label.textContent = `Decide ${what}${more}`;
   };
   all.hidden = boxes.length === 0;
   all.addEventListener("change", () => {
@@ -123,7 +124,7 @@ for (const form of document.querySelectorAll("form.picked")) {
     if (whole) whole.checked = false;
     tell();
   });
-  reach.addEventListener("change", tell);
+  reach?.addEventListener("change", tell);
   // Enter in a field sends a form by its first button; here it is the owner's
   const own = form.querySelector("[data-own]");
   own?.addEventListener("keydown", (e) => {
