@@ -146,11 +146,26 @@ impl Outbound {
     /// A door through which these hosts (`name` or `name:port`) are called although they are private or speak plain
     /// HTTP.
     pub fn new(allowed: Vec<String>) -> Outbound {
-        let allowed: Arc<[String]> = allowed.into_iter().map(|a| a.trim().to_ascii_lowercase()).collect();
+        Outbound::made(allowed.into_iter().map(|a| a.trim().to_ascii_lowercase()).collect(), None)
+    }
+
+    /// The same door, whose requests go through an HTTP proxy (`http://HOST:PORT`), which looks their hosts up: which of
+    /// them may be called is then the proxy's to say, save for addresses that are written as numbers.
+    ///
+    /// # Errors
+    /// [`Refused::Address`]: it is no proxy's address.
+    pub fn through(&self, proxy: &str) -> Result<Outbound, Refused> {
+        let made = ureq::Proxy::new(proxy);
+        let made =
+            made.map_err(|_| Refused::Address(proxy.chars().take(200).collect(), "this is no proxy"))?;
+        Ok(Outbound::made(self.allowed.clone(), Some(made)))
+    }
+
+    fn made(allowed: Arc<[String]>, proxy: Option<ureq::Proxy>) -> Outbound {
         let config = Agent::config_builder()
             .max_redirects(0)
             .http_status_as_error(false)
-            .proxy(None)
+            .proxy(proxy)
             .timeout_global(Some(TIMEOUT))
             .user_agent("tocsin")
             .build();
@@ -286,6 +301,10 @@ impl Outbound {
                     "only https:// is called, and http:// where the operator allowed the host by name",
                 );
             }
+        }
+        let number = uri.host().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();
+        if number.is_ok_and(|ip| !is_public(ip)) && !is_allowed(&self.allowed, &uri) {
+            return refuse(PRIVATE);
         }
         Ok(uri)
     }

@@ -38,6 +38,12 @@ struct Chunk {
     items: usize,
     bytes: usize,
     files: u64,
+    broken: Vec<Diagnostic>,
+}
+
+/// Whether a problem ends the reading of a file: one inside a file of an archive costs that file alone.
+fn breaks(d: &Diagnostic) -> bool {
+    matches!(d.code, "input-syntax" | "limit-depth") && !d.path.contains('!')
 }
 
 /// Imports `paths` (folders in sorted order) and tells `report`; see [`Store::import`].
@@ -64,6 +70,8 @@ pub(crate) fn run(
             report.skipped += chunk.skipped.len() as u64;
             report.skipped_places.extend(chunk.skipped);
             report.skipped_places.truncate(100);
+            report.broken.extend(chunk.broken);
+            report.broken.truncate(100);
             report.problems += chunk.batch.refused.len() as u64;
             report.remarks += chunk.batch.records.iter().map(|r| r.remarks.len() as u64).sum::<u64>();
             report.diagnostics.extend(chunk.batch.refused.iter().map(|r| r.diagnostic.clone()));
@@ -170,6 +178,9 @@ fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>
             Item::Problem(diagnostic, bytes) => {
                 chunk.bytes += bytes.len();
                 let file = chunk.key.clone();
+                if breaks(&diagnostic) {
+                    chunk.broken.push(diagnostic.clone());
+                }
                 chunk.batch.refused.push(Refused { source: "", file, diagnostic, bytes });
             }
             Item::Skipped(place) => chunk.skipped.push(place),
@@ -189,6 +200,7 @@ fn read_file(path: &Path, name: &str, chunk: &mut Chunk, out: &SyncSender<Chunk>
     };
     let result = split(name, &mut BufReader::with_capacity(1 << 17, input), &Limits::default(), &mut sink);
     if let Err(diagnostic) = result {
+        chunk.broken.push(diagnostic.clone());
         failed(chunk, diagnostic);
     }
     if !gone {

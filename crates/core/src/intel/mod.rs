@@ -90,6 +90,39 @@ impl Store {
         clock: &dyn Fn() -> String,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<ImportReport> {
+        self.take_in(paths, clock, progress, true)
+    }
+
+    /// As [`Store::import`], and the index stays as it is: one of many imports in a row, the last of which is followed
+    /// by [`Store::fold`].
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn import_only(
+        &self,
+        paths: &[PathBuf],
+        clock: &dyn Fn() -> String,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<ImportReport> {
+        self.take_in(paths, clock, progress, false)
+    }
+
+    /// Folds what was imported since into the index; nothing to do is done at once.
+    ///
+    /// # Errors
+    /// An import runs, or the index cannot be written.
+    pub fn fold(&self) -> Result<()> {
+        let _lock = self.lock()?;
+        index::build(self, false)
+    }
+
+    fn take_in(
+        &self,
+        paths: &[PathBuf],
+        clock: &dyn Fn() -> String,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+        fold: bool,
+    ) -> Result<ImportReport> {
         let _lock = self.lock()?;
         let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
         let now = clock();
@@ -97,7 +130,7 @@ impl Store {
         let mut report = ImportReport::default();
         let run = store::Run { id, now: &now };
         let done = import::run(self, paths, &run, &mut report, progress)
-            .and_then(|()| if report.interrupted { Ok(()) } else { index::build(self, false) });
+            .and_then(|()| if report.interrupted || !fold { Ok(()) } else { index::build(self, false) });
         let outcome = match (&done, report.interrupted) {
             (Err(_), _) => "failed",
             (Ok(()), true) => "interrupted",

@@ -46,6 +46,8 @@ pub struct ImportReport {
     pub remarks: u64,
     /// Files read.
     pub files: u64,
+    /// Why files were not read to their end; what came before was taken in. At most 100.
+    pub broken: Vec<Diagnostic>,
     /// The caller broke off; what was written stays.
     pub interrupted: bool,
 }

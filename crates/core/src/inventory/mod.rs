@@ -23,6 +23,7 @@ mod component;
 mod deployments;
 mod devices;
 pub(crate) mod document;
+mod ecosystems;
 mod export;
 mod graph;
 mod imports;
@@ -60,6 +61,7 @@ pub use devices::{
 };
 pub(crate) use document::How;
 pub use document::{Difference, Document, documents, original};
+pub use ecosystems::ecosystems;
 pub use export::{Export, export};
 pub use graph::{Graph, Node, graph, why};
 pub use imports::{Imported, imported, note_import};

@@ -53,6 +53,7 @@ are RFC 3339 in UTC, days are `YYYY-MM-DD`.";
         (name = "Vulnerabilities", description = "What is known of a flaw, and how far it reaches."),
         (name = "Deployments", description = "Units of a release in the field."),
         (name = "Licences", description = "Licences of what a release holds."),
+        (name = "Sources", description = "Where intelligence comes from, how each source does, and how it is set."),
         (name = "Jobs", description = "What is waited for, runs, was done or given up."),
         (name = "Notifications", description = "Who is told what and how; what went out; acknowledgement."),
         (name = "Audit trail", description = "Who changed what and when; chained by hashes."),

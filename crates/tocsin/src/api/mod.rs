@@ -32,6 +32,7 @@ mod people;
 mod products;
 mod releases;
 mod sboms;
+mod sources;
 mod stream;
 mod surround;
 mod system;
@@ -56,6 +57,7 @@ fn nouns() -> OpenApiRouter<App> {
         .merge(around::routes())
         .merge(people::routes())
         .merge(jobs::routes())
+        .merge(sources::routes())
         .merge(notifications::routes())
         .merge(system::routes())
 }
@@ -77,6 +79,7 @@ const OWN: &[&[Route]] = &[
     around::ACCESS,
     people::ACCESS,
     jobs::ACCESS,
+    sources::ACCESS,
     notifications::ACCESS,
     system::ACCESS,
     document::ACCESS,

@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
-use tocsin_core::intel::feeds::{self as state, Feed};
+use tocsin_core::intel::feeds::{self as state, Feed, Set};
 use tocsin_core::platform::db;
+use tocsin_core::platform::vault::Vault;
 
 use super::db::DataFormat;
 use super::{Global, Outcome, say};
 use crate::error::Error;
-use crate::feeds::{self, Means, Source};
+use crate::feeds::{self, Means, Source, Told};
 use crate::outbound::Outbound;
 use crate::output::text::{clip, plain};
 use crate::server::now;
@@ -50,6 +52,9 @@ pub enum Verb {
         /// Also what is left alone for a while after failures
         #[arg(long)]
         force: bool,
+        /// Forget how far they are read and take everything in anew; what is known stays
+        #[arg(long, requires = "names", conflicts_with = "from")]
+        again: bool,
     },
     /// What each source last gave, and what stands in its way
     Status {
@@ -68,7 +73,7 @@ pub enum Verb {
         /// Names of sources
         names: Vec<String>,
     },
-    /// Follow a source or stop following it; set its address
+    /// Follow a source or stop following it; set its address, key and further settings
     Set {
         /// Its name
         name: String,
@@ -81,6 +86,15 @@ pub enum Verb {
         /// Address of a mirror in place of the publisher's; an empty one for the publisher's own
         #[arg(long, value_name = "URL")]
         address: Option<String>,
+        /// File with the key that it is asked with; it is kept sealed and shown nowhere
+        #[arg(long, value_name = "FILE", conflicts_with = "no_key")]
+        key_file: Option<PathBuf>,
+        /// Forget its key
+        #[arg(long)]
+        no_key: bool,
+        /// A further setting (proxy=http://HOST:PORT, ecosystems=npm,PyPI); an empty value takes it away
+        #[arg(long, value_name = "NAME=VALUE")]
+        option: Vec<String>,
     },
 }
 
@@ -93,12 +107,44 @@ pub fn run(global: &Global, args: &FeedsArgs, out: &mut dyn Write) -> Result<Out
     std::fs::create_dir_all(&dir).map_err(|e| Error::io(dir.display().to_string(), e))?;
     let outbound = Outbound::new(args.allow_host.clone());
     let patience = Duration::from_secs(args.timeout);
-    let means = Means { dir: &dir, place: &place, outbound: &outbound, patience };
+    let means = Means { dir: &dir, place: &place, outbound: &outbound, patience, told: told_now() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::io("starting", e))?;
     runtime.block_on(work(&means, args, out))
+}
+
+/// Says how far it is, at most every five seconds.
+fn told_now() -> Told {
+    let last = Mutex::new(Instant::now());
+    Arc::new(move |done, total, note| {
+        let Ok(mut last) = last.lock() else { return };
+        if last.elapsed() >= Duration::from_secs(5) {
+            *last = Instant::now();
+            say(&if total > 0 { format!("{done} of {total} {note}") } else { note.to_owned() });
+        }
+    })
+}
+
+/// Settings as `NAME=VALUE`.
+fn options(given: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let pair = |text: &String| {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| Error::Usage(format!("--option {text}: a setting is NAME=VALUE")))?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    given.iter().map(pair).collect()
+}
+
+/// Reads a key; an error names the file and nothing of it.
+fn key_of(file: &Path) -> Result<String, Error> {
+    let text = std::fs::read_to_string(file).map_err(|e| Error::io(file.display().to_string(), e))?;
+    if text.trim().is_empty() {
+        return Err(Error::Usage(format!("{} is empty", file.display())));
+    }
+    Ok(text)
 }
 
 /// Sources by name; all where none is told.
@@ -112,14 +158,23 @@ async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Resul
     let (mut shown, mut failed) = (Vec::new(), false);
     match &args.verb {
         Verb::Status { names } => shown = chosen(names)?,
-        Verb::Set { name, on, off, address } => {
+        Verb::Set { name, on, off, address, key_file, no_key, option } => {
             let source = feeds::source(name)?;
+            let actor = feeds::actor();
+            if key_file.is_some() || *no_key {
+                let key = key_file.as_deref().map(key_of).transpose()?;
+                feeds::set_key(&db, &actor, &Vault::new(means.dir), source, key.as_deref()).await?;
+            }
             let enabled = (*on || *off).then_some(*on);
-            feeds::set(&db, &feeds::actor(), source, enabled, address.as_deref()).await?;
+            let new = Set { enabled, address: address.clone(), options: options(option)? };
+            feeds::set(&db, &actor, source, &new).await?;
             shown.push(source);
         }
-        Verb::Sync { names, from, force } => {
+        Verb::Sync { names, from, force, again } => {
             for source in chosen(names)? {
+                if *again {
+                    state::again(&db, &feeds::actor(), source.name()).await?;
+                }
                 let feed = all.get(source.name()).cloned().unwrap_or_default();
                 let Some(feed) =
                     one(&db, means, source, &feed, (!names.is_empty(), from.as_deref(), *force)).await?
@@ -134,13 +189,11 @@ async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Resul
             }
         }
         Verb::Test { names } => {
-            let folder = means.dir.join("feeds").join("test");
-            failed = fetched(means, &all, &chosen(names)?, &folder, args.format, out)?;
-            let _ = std::fs::remove_dir_all(&folder);
+            failed = fetched(means, &all, &chosen(names)?, None, args.format, out)?;
             return Ok(if failed { Outcome::GateFailed } else { Outcome::Fine });
         }
         Verb::Mirror { dir, names } => {
-            failed = fetched(means, &all, &chosen(names)?, dir, args.format, out)?;
+            failed = fetched(means, &all, &chosen(names)?, Some(dir), args.format, out)?;
             return Ok(if failed { Outcome::GateFailed } else { Outcome::Fine });
         }
     }
@@ -189,19 +242,23 @@ async fn one(
     Ok(Some(feed))
 }
 
-/// Fetches sources into a folder and tells each; whether one failed.
+/// Fetches sources into a folder, or each once for nothing, and tells each; whether one failed.
 fn fetched(
     means: &Means<'_>,
     all: &BTreeMap<String, Feed>,
     sources: &[&'static dyn Source],
-    folder: &Path,
+    folder: Option<&PathBuf>,
     format: DataFormat,
     out: &mut dyn Write,
 ) -> Result<bool, Error> {
     let (mut failed, never) = (false, Feed::default());
     for source in sources {
-        let address = feeds::address(*source, all.get(source.name()).unwrap_or(&never));
-        let came = feeds::mirror(means, *source, address, folder)?;
+        let feed = all.get(source.name()).unwrap_or(&never);
+        let address = feeds::address(*source, feed);
+        let came = match folder {
+            Some(folder) => feeds::mirror(means, *source, feed, folder)?,
+            None => feeds::test(means, *source, feed)?,
+        };
         failed |= came.is_err();
         let written = match (format, &came) {
             (DataFormat::Json, Ok(bytes)) => {
@@ -222,7 +279,8 @@ fn told((source, feed): &(&dyn Source, Feed)) -> Value {
     json!({"name": source.name(), "title": source.title(), "address": feeds::address(*source, feed),
         "followed": feed.enabled, "tried": feed.tried, "good": feed.good, "error": feed.error,
         "failures": feed.failures, "not_before": feed.not_before, "read": feed.read, "new": feed.new,
-        "changed": feed.changed, "refused": feed.refused, "bytes": feed.bytes})
+        "changed": feed.changed, "refused": feed.refused, "bytes": feed.bytes, "options": feed.options,
+        "keyed": feed.keyed})
 }
 
 fn table(out: &mut dyn Write, rows: &[(&dyn Source, Feed)]) -> std::io::Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Mark, Source, fresh};
+use super::{Mark, fresh};
 use crate::outbound::{Ask, Fetched, Outbound, Refused};
 use crate::server::random;
 
@@ -15,14 +15,14 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause that is waited for here; a host that wants more is left alone until its next time.
 const LONGEST: Duration = Duration::from_secs(30);
-/// Least time between two requests to one host, whichever sources they are for.
-const GAP: Duration = Duration::from_millis(500);
+/// Least time between two requests to one host, whichever sources they are for, unless a source has its own.
+pub(super) const GAP: Duration = Duration::from_millis(500);
 
 /// When each host may be called next.
 static HOSTS: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
 /// Waits for this process's turn at a host.
-fn turn(address: &str) {
+fn turn(address: &str, gap: Duration) {
     let host = address.split('/').nth(2).unwrap_or_default().to_ascii_lowercase();
     let now = Instant::now();
     let at = {
@@ -30,7 +30,7 @@ fn turn(address: &str) {
         let hosts = hosts.get_or_insert_default();
         hosts.retain(|_, next| *next > now);
         let at = hosts.get(&host).copied().unwrap_or(now);
-        hosts.insert(host, at + GAP);
+        hosts.insert(host, at + gap);
         at
     };
     std::thread::sleep(at.saturating_duration_since(now));
@@ -49,31 +49,42 @@ fn pause(e: &Refused, tries: u32, chance: f64) -> Option<Duration> {
     (tries < TRIES && wanted <= LONGEST).then_some(wanted)
 }
 
-/// Fetches a source's document into a file, where it is another edition than the one of `mark`.
+/// What is to be fetched, and how.
+#[derive(Clone)]
+pub(super) struct Wish<'a> {
+    pub outbound: &'a Outbound,
+    pub address: &'a str,
+    /// The edition that we have.
+    pub mark: Option<&'a Mark>,
+    /// Longest document taken, in bytes.
+    pub most: u64,
+    /// Longest time for it.
+    pub patience: Duration,
+    /// Least time until the next request to the host.
+    pub gap: Duration,
+    /// Credentials: a header and its value.
+    pub header: Option<(&'static str, &'a str)>,
+}
+
+/// Fetches a document into a file, where it is another edition than the one that we have.
 ///
 /// # Errors
 /// As [`Outbound::fetch`]; no file is left then.
-pub(super) fn fetch(
-    outbound: &Outbound,
-    source: &dyn Source,
-    address: &str,
-    mark: Option<&Mark>,
-    patience: Duration,
-    to: &Path,
-) -> Result<Fetched, Refused> {
+pub(super) fn fetch(wish: &Wish<'_>, to: &Path) -> Result<Fetched, Refused> {
     let ask = Ask {
-        address,
-        etag: mark.and_then(|m| m.etag.as_deref()),
-        modified: mark.and_then(|m| m.modified.as_deref()),
-        most: source.most(),
-        patience,
+        address: wish.address,
+        etag: wish.mark.and_then(|m| m.etag.as_deref()),
+        modified: wish.mark.and_then(|m| m.modified.as_deref()),
+        header: wish.header,
+        most: wish.most,
+        patience: wish.patience,
     };
     let mut tries = 0;
     loop {
         tries += 1;
-        turn(address);
+        turn(wish.address, wish.gap);
         let mut file = fresh(to).map_err(Refused::Write)?;
-        let came = outbound.fetch(&ask, &mut file).and_then(|came| {
+        let came = wish.outbound.fetch(&ask, &mut file).and_then(|came| {
             file.sync_all().map_err(Refused::Write)?;
             Ok(came)
         });

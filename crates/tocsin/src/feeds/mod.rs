@@ -1,34 +1,45 @@
 //! The sources of intelligence that are followed: one file each, a line in [`ALL`].
 //!
-//! A source is fetched only where it changed, kept beside the data, recognised and imported like a file; then it is
-//! the last good edition, from which everything can be made again. Whatever goes wrong before that is told with its
-//! remedy, and leaves what was there.
+//! A source is fetched only where it changed, recognised and imported like a file. Most are one document, which is kept
+//! beside the data as the last good edition ([`single`]); some are many, which they walk by themselves from a cursor on
+//! ([`Steps`], [`walk`]). Whatever goes wrong is told with its remedy, and leaves what was there.
 
+mod csaf;
+mod cvelist;
 mod epss;
 mod exploitdb;
 mod fetch;
 mod kev;
 mod metasploit;
 mod mirror;
+mod nvd;
+mod osv;
+mod single;
+mod sync;
+mod told;
+mod vulnrichment;
+mod walk;
 
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use tocsin_core::Error as Fault;
-use tocsin_core::intel::Store;
-use tocsin_core::intel::feeds::{self, Feed, Mark, Outcome};
+use tocsin_core::intel::feeds::{self, Feed, Mark, Set};
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::db::Place;
 use tocsin_core::platform::jobs::{INSTALLATION, Payload, schedule};
-use tocsin_core::platform::vault::create_private;
+use tocsin_core::platform::vault::{Vault, create_private};
 
 use crate::error::Error;
-use crate::outbound::{Fetched, Outbound, Refused};
+use crate::outbound::{Outbound, Refused};
 use crate::server::now;
 
-pub use mirror::{mirror, of_mirror};
+pub use mirror::{mirror, of_mirror, test};
+pub use sync::{sync, take_file};
+pub use told::{State, ask, settings, state, states};
+pub use walk::{Stop, Walk};
 
 /// A source: what differs from one to the next.
 pub trait Source: Sync {
@@ -38,7 +49,7 @@ pub trait Source: Sync {
     fn title(&self) -> &'static str;
     /// Where its publisher has it.
     fn address(&self) -> &'static str;
-    /// File under which its bytes are kept and mirrored.
+    /// File under which its bytes are kept and mirrored; of a source with many documents, the folder.
     fn file(&self) -> &'static str;
     /// Name under which an import counts what it gives.
     fn gives(&self) -> &'static str;
@@ -46,10 +57,72 @@ pub trait Source: Sync {
     fn cron(&self) -> &'static str;
     /// Longest document taken, in bytes.
     fn most(&self) -> u64;
+    /// How it is walked, where it gives many documents.
+    fn steps(&self) -> Option<&dyn Steps> {
+        None
+    }
+    /// The credentials that it can be asked with.
+    fn key(&self) -> Option<&'static Key> {
+        None
+    }
+    /// Settings that it has beyond the address and those of every source ([`OPTIONS`]).
+    fn options(&self) -> &'static [Setting] {
+        &[]
+    }
 }
 
+/// How a source of many documents is walked.
+pub trait Steps: Sync {
+    /// Takes in everything that is new since [`Walk::cursor`], document by document, and notes how far it is
+    /// ([`Walk::reach`]) after each: killed at any instant, the next run goes on from there.
+    ///
+    /// # Errors
+    /// What stopped it; what was taken in until then stays.
+    fn walk(&self, walk: &mut Walk<'_>) -> Result<(), Stop>;
+    /// Least time between two requests, as the publisher wants it; `keyed`: asked with credentials.
+    fn gap(&self, keyed: bool) -> Duration;
+}
+
+/// Credentials: a header with a key in it.
+pub struct Key {
+    /// Name of the header.
+    pub header: &'static str,
+    /// What stands before the key in it.
+    pub before: &'static str,
+    /// What it is and where one gets it.
+    pub words: &'static str,
+}
+
+/// A further setting of a source.
+pub struct Setting {
+    /// Name, as stored and typed.
+    pub name: &'static str,
+    /// What a reader calls it.
+    pub title: &'static str,
+    /// What it does, and what holds where it is empty.
+    pub words: &'static str,
+}
+
+/// Settings of every source.
+pub const OPTIONS: &[Setting] = &[Setting {
+    name: "proxy",
+    title: "Proxy",
+    words: "HTTP proxy that the source is asked through, http://HOST:PORT; empty: none. Its host must be allowed by name \
+            where it is private (--allow-host).",
+}];
+
 /// All sources, by name.
-pub const ALL: &[&dyn Source] = &[&epss::Epss, &exploitdb::ExploitDb, &kev::Kev, &metasploit::Metasploit];
+pub const ALL: &[&dyn Source] = &[
+    &csaf::Csaf,
+    &cvelist::CveList,
+    &epss::Epss,
+    &exploitdb::ExploitDb,
+    &kev::Kev,
+    &metasploit::Metasploit,
+    &nvd::Nvd,
+    &osv::Osv,
+    &vulnrichment::Vulnrichment,
+];
 
 /// The source of a name.
 ///
@@ -61,7 +134,11 @@ pub fn source(name: &str) -> Result<&'static dyn Source, Error> {
     found.ok_or_else(|| Error::Usage(format!("there is no source `{name}`; there are {}", known())))
 }
 
+/// Hears how far a run is (documents or records of how many, and what it is at; 0 where that is not known).
+pub type Told = Arc<dyn Fn(u64, u64, &str) + Send + Sync>;
+
 /// What following a source needs.
+#[derive(Clone)]
 pub struct Means<'a> {
     /// Folder of the data.
     pub dir: &'a Path,
@@ -71,6 +148,18 @@ pub struct Means<'a> {
     pub outbound: &'a Outbound,
     /// Longest time for one document.
     pub patience: Duration,
+    /// Hears how far it is.
+    pub told: Told,
+}
+
+/// Tells the thread that works for it that nobody waits any more, when it is dropped.
+#[derive(Default)]
+struct Wanted(Arc<AtomicBool>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What the job that follows a source is told.
@@ -78,6 +167,9 @@ pub struct Means<'a> {
 pub struct Due {
     /// Name of the source.
     pub source: String,
+    /// Ask it although it is not followed or left alone for a while: somebody wants it now.
+    #[serde(default)]
+    pub now: bool,
 }
 
 impl Payload for Due {
@@ -86,32 +178,60 @@ impl Payload for Due {
     const ATTEMPTS: i64 = 1;
 }
 
+/// Name of the schedule of a source.
+pub fn schedule_of(source: &dyn Source) -> String {
+    format!("feed-{}", source.name())
+}
+
 /// Sees to it that a source that is followed is asked at its times.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn ensure(db: &DatabaseConnection, source: &dyn Source) -> Result<(), Error> {
-    let due = Due { source: source.name().to_owned() };
-    let (name, title) = (format!("feed-{}", source.name()), format!("Follow {}", source.title()));
-    Ok(schedule::ensure(db, &name, &title, source.cron(), &due, &now()).await?)
+pub async fn ensure(db: &DatabaseConnection, source: &dyn Source) -> tocsin_core::Result<()> {
+    let due = Due { source: source.name().to_owned(), now: false };
+    let title = format!("Follow {}", source.title());
+    schedule::ensure(db, &schedule_of(source), &title, source.cron(), &due, &now()).await
 }
 
-/// Sets whether a source is followed and from where; see [`feeds::set`].
+/// Sets what is told of a source; see [`feeds::set`].
 ///
 /// # Errors
-/// As [`feeds::set`].
+/// As [`feeds::set`]; the source has no such setting.
 pub async fn set(
     db: &DatabaseConnection,
     actor: &Actor,
     source: &dyn Source,
-    enabled: Option<bool>,
-    address: Option<&str>,
-) -> Result<Feed, Error> {
-    let feed = feeds::set(db, actor, source.name(), enabled, address).await?;
+    new: &Set,
+) -> tocsin_core::Result<Feed> {
+    let known = || OPTIONS.iter().chain(source.options()).map(|o| o.name);
+    if let Some(other) = new.options.keys().find(|o| !known().any(|k| k == *o)) {
+        let names = known().collect::<Vec<_>>().join(", ");
+        let message = format!("`{other}` is no setting of {}; there are {names}", source.name());
+        return Err(tocsin_core::Error::Rejected { field: other.clone(), message });
+    }
+    let feed = feeds::set(db, actor, source.name(), new).await?;
     if feed.enabled {
         ensure(db, source).await?;
     }
     Ok(feed)
+}
+
+/// Seals the key that a source is asked with, or takes it away; see [`feeds::set_key`].
+///
+/// # Errors
+/// As [`feeds::set_key`]; the source is asked without one.
+pub async fn set_key(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    vault: &Vault,
+    source: &dyn Source,
+    key: Option<&str>,
+) -> tocsin_core::Result<()> {
+    if source.key().is_none() {
+        let message = format!("{} is asked without a key", source.name());
+        return Err(tocsin_core::Error::Rejected { field: "key".to_owned(), message });
+    }
+    feeds::set_key(db, actor, (vault, crate::server::random), source.name(), key).await
 }
 
 /// The program, of the installation, now: sources belong to no one workspace.
@@ -124,142 +244,6 @@ pub fn address<'a>(source: &'a dyn Source, feed: &'a Feed) -> &'a str {
     if feed.address.is_empty() { source.address() } else { &feed.address }
 }
 
-/// Asks a source and takes in what is new; what came of it is written down. It waits for the source's host and for its
-/// turn: blocks, in a thread of its own.
-///
-/// # Errors
-/// The database or the disk does not answer, or another takes in the same source. A source that fails is none: see
-/// [`Feed::error`].
-pub async fn sync(
-    db: &DatabaseConnection,
-    means: &Means<'_>,
-    source: &'static dyn Source,
-) -> Result<Feed, Error> {
-    let feed = feeds::one(db, &actor(), source.name()).await?;
-    let (dir, place) = (means.dir.to_owned(), means.place.clone());
-    let address = address(source, &feed).to_owned();
-    let mark = feed.mark.filter(|m| m.address == address);
-    let (outbound, patience) = (means.outbound.clone(), means.patience);
-    let work = move || take(&dir, place, &outbound, patience, source, &address, mark);
-    let outcome = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::io("following a source", std::io::Error::other(e)))??;
-    Ok(feeds::note(db, &actor(), source.name(), &outcome).await?)
-}
-
-/// Takes a source in from a file of a mirror.
-///
-/// # Errors
-/// As [`sync`].
-pub async fn take_file(
-    db: &DatabaseConnection,
-    means: &Means<'_>,
-    source: &'static dyn Source,
-    file: PathBuf,
-) -> Result<Feed, Error> {
-    let (dir, place) = (means.dir.to_owned(), means.place.clone());
-    let work = move || -> Result<Outcome, Error> {
-        let own = Own::of(&dir, source)?;
-        let size = |e| Error::io(file.display().to_string(), e);
-        let bytes = std::fs::metadata(&file).map_err(size)?.len();
-        if bytes > source.most() {
-            let error = told(&Refused::Long(file.display().to_string(), source.most()), source);
-            return Ok(Outcome::Failed { error, wait: None });
-        }
-        std::fs::copy(&file, &own.incoming).map_err(size)?;
-        own.import(&dir, place, source, Mark::default(), bytes)
-    };
-    let outcome = tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::io("taking a mirror in", std::io::Error::other(e)))??;
-    Ok(feeds::note(db, &actor(), source.name(), &outcome).await?)
-}
-
-fn take(
-    dir: &Path,
-    place: Place,
-    outbound: &Outbound,
-    patience: Duration,
-    source: &dyn Source,
-    address: &str,
-    mark: Option<Mark>,
-) -> Result<Outcome, Error> {
-    let own = Own::of(dir, source)?;
-    // without the edition that the mark is of, all of it is wanted
-    let mark = mark.filter(|_| own.good.exists());
-    match fetch::fetch(outbound, source, address, mark.as_ref(), patience, &own.incoming) {
-        Ok(Fetched::Unchanged) => Ok(Outcome::Unchanged),
-        Ok(Fetched::Whole { etag, modified, bytes }) => {
-            let mark = Mark { address: address.to_owned(), etag, modified };
-            own.import(dir, place, source, mark, bytes)
-        }
-        Err(Refused::Write(e)) => Err(Error::io(own.incoming.display().to_string(), e)),
-        Err(e) => {
-            let wait = if let Refused::Later(_, _, wait) = &e { *wait } else { None };
-            Ok(Outcome::Failed { error: told(&e, source), wait })
-        }
-    }
-}
-
-/// The files of a source, while nobody else has them.
-struct Own {
-    /// What is being taken in.
-    incoming: PathBuf,
-    /// The last good edition.
-    good: PathBuf,
-    _lock: std::fs::File,
-}
-
-impl Own {
-    fn of(dir: &Path, source: &dyn Source) -> Result<Own, Error> {
-        let folder = dir.join("feeds");
-        let incoming = folder.join("incoming");
-        let io = |e| Error::io(folder.display().to_string(), e);
-        std::fs::create_dir_all(&incoming).map_err(io)?;
-        let lock = std::fs::File::create(folder.join(format!("{}.lock", source.name()))).map_err(io)?;
-        if lock.try_lock().is_err() {
-            return Err(Fault::Conflict(format!("{} is being taken in by another", source.name())).into());
-        }
-        Ok(Own { incoming: incoming.join(source.file()), good: folder.join(source.file()), _lock: lock })
-    }
-
-    /// Imports what came in; it is the last good edition then.
-    fn import(
-        &self,
-        dir: &Path,
-        place: Place,
-        source: &dyn Source,
-        mark: Mark,
-        bytes: u64,
-    ) -> Result<Outcome, Error> {
-        let store = Store::open_at(dir, place)?;
-        let paths = std::slice::from_ref(&self.incoming);
-        let report = store.import(paths, &now, &mut |_| ControlFlow::Continue(()))?;
-        let counts = report.sources.get(source.gives()).copied().unwrap_or_default();
-        if counts.read == 0 {
-            let first = report.diagnostics.first().map(|d| format!(" ({d})")).unwrap_or_default();
-            let file = self.incoming.display();
-            let error = format!(
-                "{} sent nothing that is understood{first}: it may have changed its format. What was known before \
-                 stays. Look at {file}; if it is what the publisher means to send, a newer Tocsin may read it.",
-                source.title()
-            );
-            return Ok(Outcome::Failed { error, wait: None });
-        }
-        std::fs::rename(&self.incoming, &self.good)
-            .map_err(|e| Error::io(self.good.display().to_string(), e))?;
-        let refused = report.problems;
-        Ok(Outcome::Taken {
-            mark,
-            read: counts.read,
-            new: counts.new,
-            changed: counts.changed,
-            refused,
-            bytes,
-        })
-    }
-}
-
 /// The words of a refusal, with what can be done.
 fn told(e: &Refused, source: &dyn Source) -> String {
     let name = source.name();
@@ -270,9 +254,14 @@ fn told(e: &Refused, source: &dyn Source) -> String {
              the data in with tocsin feeds mirror and sync --from."
                 .to_owned()
         }
+        Refused::Status(_, 401 | 403) if source.key().is_some() => format!(
+            "The publisher wants a key, does not take this one, or was asked too often: tocsin feeds set {name} \
+             --key-file FILE."
+        ),
         Refused::Status(_, 401 | 403) => "The publisher wants to know who asks, or asks from here too often.".to_owned(),
         Refused::Status(_, 404 | 410) => {
-            format!("It may have moved; set its new address: tocsin feeds set {name} --address URL.")
+            let key = if source.key().is_some() { " A key that is not valid is answered like that too." } else { "" };
+            format!("It may have moved; set its new address: tocsin feeds set {name} --address URL.{key}")
         }
         Refused::Status(..) => "The fault is the publisher's; it is tried again at its next time.".to_owned(),
         Refused::Later(..) => "It is left alone for as long as it asked.".to_owned(),

@@ -19,6 +19,8 @@ pub struct Ask<'a> {
     pub etag: Option<&'a str>,
     /// `Last-Modified` of it.
     pub modified: Option<&'a str>,
+    /// Credentials: a header and its value. It goes to the host of the address alone, wherever that redirects.
+    pub header: Option<(&'static str, &'a str)>,
     /// Longest reply taken, in bytes.
     pub most: u64,
     /// Longest time for all of it.
@@ -49,6 +51,7 @@ impl Outbound {
     /// cannot be written; what was written by then is of no use.
     pub fn fetch(&self, ask: &Ask<'_>, to: &mut dyn Write) -> Result<Fetched, Refused> {
         let mut uri = self.check(ask.address)?;
+        let first = (uri.scheme_str().map(str::to_owned), uri.authority().cloned());
         for _ in 0..=REDIRECTS {
             let host = host(&uri);
             let mut request = self.agent.get(&uri).header("accept", "*/*");
@@ -56,6 +59,10 @@ impl Outbound {
                 if let Some(value) = value {
                     request = request.header(name, value);
                 }
+            }
+            let same = (uri.scheme_str().map(str::to_owned), uri.authority().cloned()) == first;
+            if let Some((name, value)) = ask.header.filter(|_| same) {
+                request = request.header(name, value);
             }
             let whole = Some(ask.patience);
             let started = Some(PATIENCE.min(ask.patience));

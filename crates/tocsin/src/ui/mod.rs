@@ -28,6 +28,7 @@ mod search;
 mod session;
 mod settings;
 pub mod sheet;
+mod sources;
 mod stakeholders;
 mod today;
 mod used;
@@ -74,6 +75,7 @@ pub const ACCESS: &[&[Route]] = &[
     views::ACCESS,
     audit::ACCESS,
     used::ACCESS,
+    sources::ACCESS,
     jobs::ACCESS,
     desk::ACCESS,
     notifications::ACCESS,
@@ -114,6 +116,7 @@ pub fn routes() -> Router<App> {
         .merge(views::routes())
         .merge(audit::routes())
         .merge(used::routes())
+        .merge(sources::routes())
         .merge(jobs::routes())
         .merge(desk::routes())
         .merge(notifications::routes())
@@ -158,6 +161,12 @@ const NAV: &[(&str, &str, Permission, &str)] = &[
         "/vulnerabilities",
         Permission::FindingRead,
         "M8 4.5c2 0 3 1.4 3 4s-1.2 5-3 5-3-2.4-3-5 1-4 3-4zM6.5 4L5 2M9.5 4L11 2M2 6l3 1M2 12l3-1.4M14 6l-3 1M14 12l-3-1.4M2 9h3M11 9h3",
+    ),
+    (
+        "Sources",
+        "/sources",
+        Permission::IntelRead,
+        "M3 13a1 1 0 1 0 0-.1M3 8.5A4.5 4.5 0 0 1 7.5 13M3 4a9 9 0 0 1 9 9",
     ),
     ("Decisions", "/decisions", Permission::FindingRead, "M3 8.5l3 3 7-7M3 3h6M3 13h10"),
     ("Products", "/products", Permission::InventoryRead, "M2 5l6-3 6 3v6l-6 3-6-3zM2 5l6 3 6-3M8 8v6"),

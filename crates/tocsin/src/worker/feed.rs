@@ -1,5 +1,6 @@
 //! Following the sources at their times.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tocsin_core::intel::feeds;
@@ -33,14 +34,20 @@ impl Kind for Follow {
     async fn run(run: Run, due: Due) -> Result<Ending, Error> {
         let source = sources::source(&due.source)?;
         let feed = feeds::one(run.app.db(), &sources::actor(), source.name()).await?;
-        if !feed.enabled {
+        if !feed.enabled && !due.now {
             return Ok(Ending::Result(serde_json::json!({"passed over": "it is not followed"})));
         }
-        if let Some(until) = feed.paused(&now()) {
+        if let Some(until) = feed.paused(&now()).filter(|_| !due.now) {
             return Ok(Ending::Result(serde_json::json!({"left alone until": until, "error": feed.error})));
         }
         let (dir, place) = run.app.home();
-        let means = Means { dir, place, outbound: &run.app.0.outbound, patience: PATIENCE };
+        let told = {
+            let run = run.clone();
+            Arc::new(move |done: u64, total: u64, note: &str| {
+                run.progress(done as usize, total as usize, note)
+            })
+        };
+        let means = Means { dir, place, outbound: &run.app.0.outbound, patience: PATIENCE, told };
         let feed = sources::sync(run.app.db(), &means, source).await?;
         if !feed.error.is_empty() {
             say(&format!("{}: {}", source.name(), feed.error));

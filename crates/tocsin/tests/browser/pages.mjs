@@ -7,6 +7,7 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { desk } from "./desk.mjs";
 import { drafts, owners, times } from "./findings.mjs";
+import { sources } from "./sources.mjs";
 
 const [base, link, sbom, modules, chromium, shots] = process.argv.slice(2);
 const require = createRequire(`${modules}/`);
@@ -420,6 +421,7 @@ const signIn = async (page, where, login) => {
 };
 await times({ base, check, same, manager, person });
 const desks = await desk({ base, check, same, manager, person });
+await sources({ base, check, same, manager, auditor });
 await drafts({ base, check, same, manager, person, signIn: (page) => signIn(page, base, "manager") });
 
 // What was typed is kept when the session has ended meanwhile, and is back in its form after signing in.
@@ -481,6 +483,8 @@ const pages = {
   mistake: "/findings?q=severty%3Ahigh",
   vulnerabilities: "/vulnerabilities",
   known: "/vulnerabilities?in=known&text=cve",
+  sources: "/sources",
+  source: "/sources/osv",
   finding: "/findings/1",
   release,
   components: `${release}?tab=components`,

@@ -62,7 +62,7 @@ impl Follower {
     }
 }
 
-fn run(dir: &Path, publisher: &Publisher, args: &[&str], code: i32) -> (Value, String) {
+pub fn run(dir: &Path, publisher: &Publisher, args: &[&str], code: i32) -> (Value, String) {
     let host = publisher.host();
     let all = [&["feeds", "--format", "json", "--allow-host", &host], args].concat();
     let out = tocsin(dir, &all);
@@ -78,7 +78,7 @@ fn exploited(dir: &Path, cve: &str) -> bool {
     out.status.success() && String::from_utf8_lossy(&out.stdout).contains("2025-01-02")
 }
 
-fn numbers(feed: &Value) -> [u64; 4] {
+pub fn numbers(feed: &Value) -> [u64; 4] {
     ["read", "new", "changed", "refused"].map(|n| feed[n].as_u64().unwrap_or(u64::MAX))
 }
 

@@ -1,6 +1,6 @@
 //! A publisher as sources meet them: it answers each request as it was told to, well or badly.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,7 @@ pub enum Play {
 pub struct Publisher {
     port: u16,
     plays: Arc<Mutex<VecDeque<Play>>>,
+    pages: Arc<Mutex<HashMap<String, Play>>>,
     asked: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
 }
@@ -39,19 +40,28 @@ impl Publisher {
     pub fn start() -> Publisher {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let publisher =
-            Publisher { port, plays: Arc::default(), asked: Arc::default(), stop: Arc::default() };
+        let publisher = Publisher {
+            port,
+            plays: Arc::default(),
+            pages: Arc::default(),
+            asked: Arc::default(),
+            stop: Arc::default(),
+        };
         let (plays, asked, stop) = (publisher.plays.clone(), publisher.asked.clone(), publisher.stop.clone());
+        let pages = publisher.pages.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if stop.load(Ordering::Relaxed) {
                     return;
                 }
-                let (plays, asked) = (plays.clone(), asked.clone());
+                let (plays, pages, asked) = (plays.clone(), pages.clone(), asked.clone());
                 std::thread::spawn(move || {
                     let request = head(&stream);
                     asked.lock().unwrap().push(request.clone());
-                    let play = plays.lock().unwrap().pop_front().unwrap_or(Play::Status(500, None));
+                    let path = request.split(' ').nth(1).unwrap_or_default();
+                    let page = pages.lock().unwrap().get(path).cloned();
+                    let next = || plays.lock().unwrap().pop_front().unwrap_or(Play::Status(500, None));
+                    let play = page.unwrap_or_else(next);
                     // a reader that had enough goes away
                     let _ = act(stream, &request, play);
                 });
@@ -63,6 +73,11 @@ impl Publisher {
     /// What the next requests are answered with.
     pub fn plays(&self, plays: impl IntoIterator<Item = Play>) {
         self.plays.lock().unwrap().extend(plays);
+    }
+
+    /// What a path is answered with, always; it is written in small letters.
+    pub fn page(&self, path: &str, play: Play) {
+        self.pages.lock().unwrap().insert(path.to_lowercase(), play);
     }
 
     /// `127.0.0.1:PORT`.

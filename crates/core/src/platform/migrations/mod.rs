@@ -21,6 +21,7 @@ mod m0028_speed;
 mod m0029_feeds;
 mod m0033_notify;
 mod m0034_counts;
+mod m0035_sources;
 mod m0037_desk;
 
 /// All migrations.
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_feeds::Migration),
             Box::new(m0033_notify::Migration),
             Box::new(m0034_counts::Migration),
+            Box::new(m0035_sources::Migration),
             Box::new(m0037_desk::Migration),
         ]
     }
