@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures are what this program is for")]
 
 mod portfolio;
+mod relevance;
 mod seed;
 
 use std::io::Write;
@@ -38,7 +39,8 @@ fn main() -> anyhow::Result<()> {
         Some("import") => import(),
         Some("sbom") => sboms(),
         Some("portfolio") => portfolio::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio"),
+        Some("relevance") => relevance::run(),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance"),
     }
 }
 
