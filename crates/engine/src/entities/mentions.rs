@@ -51,6 +51,9 @@ const SORTS: &[&str] = &[
     "client",
     "decoder",
     "compressor",
+    "tools",
+    "tarball",
+    "tarballs",
 ];
 
 /// Words that stand before a name of French or German: "le paquet express", "das Paket requests".
@@ -190,7 +193,9 @@ impl Around<'_> {
             // a firm called by a word: written as the firm writes itself, and not because a sentence starts
             let written = &self.text[self.span.clone()];
             let capital = written.starts_with(char::is_uppercase) && written == &*meaning.written;
-            return (capital && !self.starts_sentence()).then_some(Reason::Spelling);
+            // "NXP": no sentence makes a word all capitals
+            let initials = written.len() > 1 && written.bytes().all(|b| b.is_ascii_uppercase());
+            return (capital && (initials || !self.starts_sentence())).then_some(Reason::Spelling);
         }
         // socket.io with its dot is no socket
         let written = &self.text[self.span.clone()];
@@ -200,7 +205,7 @@ impl Around<'_> {
         if self.is_code() {
             return Some(Reason::Code);
         }
-        if versions.first().is_some_and(|v| v.sure) {
+        if versions.first().is_some_and(|v| v.sure) && !self.is_last_of_a_title() {
             return Some(Reason::Version);
         }
         if self.has_vendor(vendors) {
@@ -237,6 +242,18 @@ impl Around<'_> {
         false
     }
 
+    /// Whether a plainest word is the end of another thing's proper name: "Apache Commons Text 1.9" is no package text.
+    fn is_last_of_a_title(&self) -> bool {
+        let name = &self.text[self.span.clone()];
+        let Some(previous) = self.first.checked_sub(1).map(|p| self.tokens[p]) else { return false };
+        let word = &self.text[previous.span()];
+        name.starts_with(char::is_uppercase)
+            && PLAINEST.contains(&text::fold(name).as_str())
+            && &self.text[previous.end..self.span.start] == " "
+            && word.starts_with(char::is_uppercase)
+            && !REGISTRIES.contains(&text::fold(word).as_str())
+    }
+
     fn starts_sentence(&self) -> bool {
         let head = before(self.text, self.span.start, 8).trim_end_matches([' ', '"', '“', '(']);
         head.is_empty() || head.ends_with(['.', '!', '?', '\n', ':', '•'])
@@ -248,7 +265,9 @@ impl Around<'_> {
         let line = head.rsplit('\n').next().unwrap_or_default();
         let tail = after(self.text, self.span.end, 80);
         let closes = tail.split('\n').next().unwrap_or_default().contains('`');
-        (line.matches('`').count() % 2 == 1 && closes)
+        // ring::aead: a path of Rust or C++
+        let path = tail.strip_prefix("::").is_some_and(|t| t.starts_with(|c: char| c.is_ascii_alphabetic()));
+        path || (line.matches('`').count() % 2 == 1 && closes)
             || ["<code>", "<tt>", "<kbd>", "<samp>"].iter().any(|e| head.ends_with(e))
     }
 

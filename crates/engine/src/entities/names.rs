@@ -62,9 +62,13 @@ pub struct Thing {
 }
 
 impl Thing {
-    /// A thing with one name, which is its key too.
+    /// A thing with one name, which is its key too; of a component, with the names that people write for it.
     pub fn new(kind: ThingKind, name: &str) -> Thing {
-        Thing { key: name.to_owned(), kind, names: vec![name.into()], vendors: Vec::new() }
+        let names = match kind {
+            ThingKind::Component => package_names("generic", None, name),
+            ThingKind::Product | ThingKind::Vendor => vec![name.into()],
+        };
+        Thing { key: name.to_owned(), kind, names, vendors: Vec::new() }
     }
 
     /// A component by its package URL, with the names that people write for it.

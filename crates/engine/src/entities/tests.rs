@@ -214,3 +214,26 @@ fn hostile_texts() {
     let ticks = "express ` ".repeat(20_000);
     shown(&ticks);
 }
+
+#[test]
+fn names_as_people_write_them() {
+    let component = |name| Thing::new(ThingKind::Component, name);
+    let vendor = Thing::new(ThingKind::Vendor, "NXP");
+    let names =
+        Dictionary::new(["linux", "xz", "ring", "text", "qtbase"].map(component).into_iter().chain([vendor]));
+    let named = |text: &str| -> Vec<String> {
+        let named = find(text, &names, &[]).into_iter();
+        named.filter(|e| matches!(e.kind, Kind::Component | Kind::Vendor)).map(|e| e.value).collect()
+    };
+    // distribution packages without a package URL go by the names of the alias table too
+    assert_eq!(named("Exploit für Linux-Kernel"), ["linux"]);
+    assert_eq!(named("an injected object in liblzma"), ["xz"]);
+    assert_eq!(named("the current versions of the xz tools"), ["xz"]);
+    assert_eq!(named("Qt Network did not parse the header"), ["qtbase"]);
+    // a path is code, a ring is not
+    assert_eq!(named("ring::aead::quic may panic"), ["ring"]);
+    assert_eq!(named("a ring of thieves"), [""; 0]);
+    // the end of another proper name is no package
+    assert_eq!(named("Apache Commons Text prior to 1.10.0"), [""; 0]);
+    assert_eq!(named("NXP i.MX fuse bypass"), ["NXP"]);
+}

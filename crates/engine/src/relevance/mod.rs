@@ -213,7 +213,7 @@ impl Read<'_> {
         let terms = self.found.get(&format!("{sort}:{code}"))?;
         let sum: f64 = terms.values().map(|(weight, title)| weight * if *title { 1.5 } else { 1.0 }).sum();
         // one term of nothing else, or some that speak of it, are enough in a title; a hint alone never is
-        Some(((sum / 6.0).min(1.0), terms.keys().map(String::as_str).collect()))
+        Some(((sum / 4.5).min(1.0), terms.keys().map(String::as_str).collect()))
     }
 }
 
@@ -290,7 +290,9 @@ fn ours(read: &Read<'_>, weights: &Weights, sum: &mut Explained<f64>) {
         let weight = if n == 0 { weights.component } else { weights.component_more };
         sum.push(Addend::new("component", format!("names {key}, which we ship"), weight, key));
     }
-    if let Some((key, _)) = read.of(Kind::Vendor).next() {
+    // the one in the title first
+    if let Some((key, in_title)) = read.of(Kind::Vendor).max_by_key(|(_, in_title)| *in_title) {
+        note(key, in_title);
         sum.push(Addend::new("vendor", format!("names the vendor {key}"), weights.vendor, key));
     }
     if let Some(key) = title {

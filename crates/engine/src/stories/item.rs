@@ -131,6 +131,11 @@ const COMPARES: &[&str] = &[
     "unlike ",
     "such as ",
     "predecessor ",
+    "is not ",
+    "different from ",
+    "not to be confused with ",
+    "nicht ",
+    "n'est pas ",
     "bypass for ",
     "ähnlich wie ",
     "comme ",
@@ -221,7 +226,9 @@ fn ids(text: &str, title: &str, entities: &[Entity], many: usize) -> (Vec<String
         .collect();
     let roundup =
         (in_title.is_empty() && all.len() > many) || (announced && all.len() > 1) || in_title.len() > many;
-    let main: BTreeSet<&str> = if !in_title.is_empty() || roundup {
+    // "ICSMA-22-251-01": the advisory's own number parts it from nobody, its flaws tell what it is about
+    let flaw_in_title = in_title.iter().any(|id| all.contains(id));
+    let main: BTreeSet<&str> = if flaw_in_title || roundup {
         if roundup { all } else { in_title }
     } else {
         entities.iter().filter(told).filter(|e| !compared(e)).map(|e| e.value.as_str()).collect()
@@ -266,6 +273,13 @@ fn terms(tokens: &[Token], folded: &[String], title: usize, entities: &[Entity])
     }
     for e in entities.iter().filter(|e| matches!(e.kind, Kind::Product | Kind::Component)).take(32) {
         add(&format!("={}", e.value), 0, 1.0);
+    }
+    // few stories of one week name the same version of the same thing
+    for e in entities.iter().filter(|e| e.kind == Kind::Version).take(16) {
+        if let Some(of) = e.of.and_then(|of| entities.get(of)) {
+            let number = e.value.trim_start_matches(['<', '>', '=', ' ', 'v']);
+            add(&format!("={} {number}", of.value), 0, 2.0);
+        }
     }
     let mut terms: Vec<(usize, u64, f64)> =
         weights.into_iter().map(|(t, (p, w))| (p, t, 1.0 + w.ln())).collect();

@@ -47,7 +47,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { open_days: 30, alike_days: 5, copy: 0.5, alike: 0.42 }
+        Options { open_days: 30, alike_days: 5, copy: 0.5, alike: 0.3 }
     }
 }
 
@@ -279,8 +279,7 @@ impl Stories {
         let (Some(x), Some(y)) = (self.stories.get(&a), self.stories.get(&b)) else {
             return false;
         };
-        let conflict =
-            !x.ids.is_empty() && !y.ids.is_empty() && !x.ids.keys().any(|id| y.ids.contains_key(id));
+        let conflict = conflict(x.ids.keys(), y.ids.keys());
         a != b && x.roundup == y.roundup && !conflict && !self.apart.contains(&pair(a, b))
     }
 
@@ -418,12 +417,10 @@ impl Stories {
             item.published.abs_diff(other.published) <= days.unsigned_abs() * DAY.unsigned_abs()
         };
         let mut found = |story: StoryId, strength: f64, how: How| {
-            let fits = self.stories.get(&story).is_some_and(|s| {
-                let conflict = !s.ids.is_empty()
-                    && !item.ids.is_empty()
-                    && !item.ids.iter().any(|id| s.ids.contains_key(id));
-                s.roundup == item.roundup && !conflict
-            });
+            let fits = self
+                .stories
+                .get(&story)
+                .is_some_and(|s| s.roundup == item.roundup && !conflict(item.ids.iter(), s.ids.keys()));
             if fits && best.get(&story).is_none_or(|(known, _)| strength > *known) {
                 best.insert(story, (strength, how));
             }
@@ -463,6 +460,18 @@ impl Stories {
         }
         best.into_iter().map(|(story, (strength, how))| (story, strength, how)).collect()
     }
+}
+
+/// Whether ids tell two things apart: none is common, and one system numbered both. A CVE id and an advisory's number
+/// say nothing about one another.
+fn conflict<'a>(
+    a: impl Iterator<Item = &'a String> + Clone,
+    b: impl Iterator<Item = &'a String> + Clone,
+) -> bool {
+    let system = |id: &'a String| id.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let any =
+        |same: &dyn Fn(&'a String, &'a String) -> bool| a.clone().any(|x| b.clone().any(|y| same(x, y)));
+    !any(&|x, y| x == y) && any(&|x, y| system(x) == system(y))
 }
 
 /// Notes an item under a key, keeping the youngest.

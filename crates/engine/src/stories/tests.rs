@@ -61,6 +61,18 @@ fn flaws_are_told_apart_by_their_ids() {
 }
 
 #[test]
+fn an_advisory_number_and_a_cve_id_do_not_tell_apart() {
+    let (_, placed) = stories(&[
+        "JVNVU#90813125 OpenSSL loops\nParsing a certificate may loop forever (CVE-2022-0778).",
+        "Infinite loop in BN_mod_sqrt() (CVE-2022-0778)\nOpenSSL computes roots of moduli that are no primes.",
+        "SpringShell is real\nA shell is written by class loader. It is not CVE-2022-22963, which is in another part.",
+        "CVE-2022-22963 in a router of functions\nAn expression is run.",
+    ]);
+    assert_eq!(placed[1].story, placed[0].story);
+    assert_ne!(placed[3].story, placed[2].story, "what it is not, it is not about");
+}
+
+#[test]
 fn news_without_an_id_is_told_by_its_words() {
     let (_, placed) = stories(&[
         "Backdoor in XZ Utils\nAndres Freund found a backdoor in liblzma of xz 5.6.0 while he looked at slow ssh logins.",
