@@ -82,7 +82,7 @@ pub use overview::{Branch, SOON, Support, Wanted, overview, support};
 pub use part::{Part, edges, parts};
 pub use received::{Packed, Received, pack, receive, received, sweep, waits};
 pub use remove::remove_release;
-pub use stakeholders::{INTERESTS, Stakeholder, drop_stakeholder, save_stakeholder, stakeholders, told};
+pub use stakeholders::{INTERESTS, Stakeholder, drop_stakeholder, save_stakeholder, stakeholder_of, told};
 pub use suppliers::{Supplier, note_supplier, supplier, suppliers};
 pub use system::{SYSTEM_BYTES, System, has_system, set_system, system};
 pub use unusual::{Held, Unusual, drop_held, forget_held, held, held_bytes, hold_upload};
@@ -183,32 +183,63 @@ fn release(row: &sea_orm::QueryResult) -> std::result::Result<Release, sea_orm::
     })
 }
 
-/// Product lines that the actor may see, by name.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn lines(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Line>> {
-    let mut values = vec![actor.workspace.into()];
+/// Product lines that the actor may see and for which a condition over `l` and `$2` holds, by name.
+async fn lines_where(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    condition: &str,
+    value: Value,
+) -> Result<Vec<Line>> {
+    let mut values = vec![actor.workspace.into(), value];
     let scope = in_lines(db, actor, Permission::InventoryRead, "l.id", &mut values)?;
     let select = format!(
         "SELECT l.id, l.name, l.contact, (SELECT COUNT(*) FROM product p WHERE p.line = l.id) FROM line l \
-         WHERE l.workspace = $1{scope} ORDER BY l.name"
+         WHERE l.workspace = $1 AND {condition}{scope} ORDER BY l.name"
     );
     let rows: Vec<(i64, String, Option<i64>, i64)> =
         sql::rows(db, "listing product lines", &select, values).await?;
     Ok(rows.into_iter().map(|(id, name, contact, products)| Line { id, name, contact, products }).collect())
 }
 
-/// Products that the actor may see, by line and name.
+/// Product lines that the actor may see, by name.
 ///
 /// # Errors
 /// Denied; the database does not answer.
-pub async fn products(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Product>> {
-    let mut values = vec![actor.workspace.into()];
+pub async fn lines(db: &impl ConnectionTrait, actor: &Actor) -> Result<Vec<Line>> {
+    lines_where(db, actor, "l.id > $2", 0_i64.into()).await
+}
+
+/// One product line.
+///
+/// # Errors
+/// [`Error::NotFound`] also where the actor may not see it: that it is there is not told.
+pub async fn line_by_id(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<Line> {
+    let found = lines_where(db, actor, "l.id = $2", id.into()).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("product line {id}")))
+}
+
+/// The product line of a name.
+///
+/// # Errors
+/// As [`line_by_id`].
+pub async fn line_named(db: &impl ConnectionTrait, actor: &Actor, name: &str) -> Result<Line> {
+    let found = lines_where(db, actor, "l.name = $2", name.into()).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("product line {name}")))
+}
+
+/// Products that the actor may see and for which a condition over `p` and `$2` holds, by line and name.
+async fn products_where(
+    db: &impl ConnectionTrait,
+    actor: &Actor,
+    condition: &str,
+    value: Value,
+) -> Result<Vec<Product>> {
+    let mut values = vec![actor.workspace.into(), value];
     let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
     let select = format!(
         "SELECT p.id, p.line, l.name, p.name, p.description, (SELECT COUNT(*) FROM release r WHERE r.product = p.id) \
-         FROM product p JOIN line l ON l.id = p.line WHERE p.workspace = $1{scope} ORDER BY l.name, p.name"
+         FROM product p JOIN line l ON l.id = p.line WHERE p.workspace = $1 AND {condition}{scope} \
+         ORDER BY l.name, p.name"
     );
     type Row = (i64, i64, String, String, String, i64);
     let rows: Vec<Row> = sql::rows(db, "listing products", &select, values).await?;
@@ -221,6 +252,32 @@ pub async fn products(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Prod
         releases,
     };
     Ok(rows.into_iter().map(product).collect())
+}
+
+/// Products that the actor may see, by line and name.
+///
+/// # Errors
+/// Denied; the database does not answer.
+pub async fn products(db: &impl ConnectionTrait, actor: &Actor) -> Result<Vec<Product>> {
+    products_where(db, actor, "p.id > $2", 0_i64.into()).await
+}
+
+/// One product.
+///
+/// # Errors
+/// [`Error::NotFound`] also where the actor may not see it: that it is there is not told.
+pub async fn product_by_id(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<Product> {
+    let found = products_where(db, actor, "p.id = $2", id.into()).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("product {id}")))
+}
+
+/// The product of a name.
+///
+/// # Errors
+/// As [`product_by_id`].
+pub async fn product_named(db: &impl ConnectionTrait, actor: &Actor, name: &str) -> Result<Product> {
+    let found = products_where(db, actor, "p.name = $2", name.into()).await?;
+    found.into_iter().next().ok_or_else(|| Error::NotFound(format!("product {name}")))
 }
 
 /// Releases that the actor may see, of one product or of all, newest first within a product.

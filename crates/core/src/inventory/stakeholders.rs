@@ -52,20 +52,16 @@ fn read((id, name, email, interest, line, product, about): Row) -> Stakeholder {
     Stakeholder { id, name, email, interests, line, product, about }
 }
 
-/// Stakeholders whose name, address or subject holds `text`, by name. Those of the whole workspace are seen by who may
-/// see all of it, others by who may see their product line.
+/// One stakeholder.
 ///
 /// # Errors
-/// Denied; the database does not answer.
-pub async fn stakeholders(db: &DatabaseConnection, actor: &Actor, text: &str) -> Result<Vec<Stakeholder>> {
-    let mut values: Vec<Value> = vec![actor.workspace.into(), super::like(text).into()];
+/// [`Error::NotFound`] also where the actor may not see it: that it is there is not told.
+pub async fn stakeholder_of(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<Stakeholder> {
+    let mut values: Vec<Value> = vec![actor.workspace.into(), id.into()];
     let scope = in_lines(db, actor, Permission::InventoryRead, "COALESCE(p.line, s.line)", &mut values)?;
-    let select = format!(
-        "{COLUMNS} WHERE s.workspace = $1 AND LOWER(s.name || ' ' || s.email || ' ' || COALESCE(p.name, l.name, '')) \
-         LIKE $2 ESCAPE '!'{scope} ORDER BY s.name, s.id LIMIT 5000"
-    );
-    let rows: Vec<Row> = sql::rows(db, "listing stakeholders", &select, values).await?;
-    Ok(rows.into_iter().map(read).collect())
+    let select = format!("{COLUMNS} WHERE s.workspace = $1 AND s.id = $2{scope}");
+    let row: Option<Row> = sql::row(db, "reading a stakeholder", &select, values).await?;
+    row.map(read).ok_or_else(|| Error::NotFound(format!("stakeholder {id}")))
 }
 
 /// Who is told of a release: those of its product, its product line and the whole workspace.

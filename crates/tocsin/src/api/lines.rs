@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tocsin_core::Error;
 use tocsin_core::inventory::{self, Line};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
@@ -45,9 +44,7 @@ async fn list(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<R
 }
 
 async fn find(app: &App, actor: &Actor, id: i64) -> Result<Line, ApiError> {
-    let all = inventory::lines(app.db(), actor).await?;
-    let found = all.into_iter().find(|l| l.id == id);
-    Ok(found.ok_or_else(|| Error::NotFound(format!("product line {id}")))?)
+    Ok(inventory::line_by_id(app.db(), actor, id).await?)
 }
 
 /// A product line

@@ -5,7 +5,6 @@ use axum::extract::{Path, Query as Parameters, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tocsin_core::Error;
 use tocsin_core::inventory::{self, Product};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::change::Change;
@@ -57,9 +56,7 @@ async fn list(
 }
 
 async fn find(app: &App, actor: &Actor, id: i64) -> Result<Product, ApiError> {
-    let all = inventory::products(app.db(), actor).await?;
-    let found = all.into_iter().find(|p| p.id == id);
-    Ok(found.ok_or_else(|| Error::NotFound(format!("product {id}")))?)
+    Ok(inventory::product_by_id(app.db(), actor, id).await?)
 }
 
 /// A product

@@ -118,10 +118,7 @@ async fn take(
             Place::Release(inventory::release_named(app.db(), &who.actor, product, version).await?.id)
         }
         (None, Some(product), None) => {
-            let products = inventory::products(app.db(), &who.actor).await?;
-            let found = products.into_iter().find(|p| p.name == product);
-            let missing = || tocsin_core::Error::NotFound(format!("product {product}"));
-            Place::Product(found.ok_or_else(missing)?.id)
+            Place::Product(inventory::product_named(app.db(), &who.actor, product).await?.id)
         }
         (None, None, Some(_)) => return Err(ApiError::bad("`version` needs `product`")),
         (None, None, None) => Place::Workspace,

@@ -10,6 +10,9 @@ use super::Global;
 use crate::error::Error;
 use crate::server::now;
 
+/// Name of the workspace that a first start makes, where no other is told.
+pub(super) const FIRST_WORKSPACE: &str = "Main";
+
 /// Runs something that waits.
 ///
 /// # Errors
@@ -36,9 +39,36 @@ pub(super) async fn open(
     global: &Global,
     workspace: Option<i64>,
 ) -> Result<(sea_orm::DatabaseConnection, Actor), Error> {
+    let db = database(global).await?;
+    find(db, workspace).await
+}
+
+/// As [`open`]; where no workspace is asked for and there is none yet, the first is made as the first start of the
+/// server makes it. The server still greets its first administrator: that goes by people, not by workspaces.
+///
+/// # Errors
+/// As [`open`].
+pub(super) async fn open_or_begin(
+    global: &Global,
+    workspace: Option<i64>,
+) -> Result<(sea_orm::DatabaseConnection, Actor), Error> {
+    let db = database(global).await?;
+    if workspace.is_none() {
+        people::first_workspace(&db, FIRST_WORKSPACE, &now()).await?;
+    }
+    find(db, workspace).await
+}
+
+async fn database(global: &Global) -> Result<sea_orm::DatabaseConnection, Error> {
     let dir = global.data_dir()?;
     std::fs::create_dir_all(&dir).map_err(|e| Error::io(dir.display().to_string(), e))?;
-    let db = db::open(&global.place()?).await?;
+    Ok(db::open(&global.place()?).await?)
+}
+
+async fn find(
+    db: sea_orm::DatabaseConnection,
+    workspace: Option<i64>,
+) -> Result<(sea_orm::DatabaseConnection, Actor), Error> {
     let workspaces = people::workspaces(&db).await?;
     let found = match workspace {
         None => workspaces.first().copied(),

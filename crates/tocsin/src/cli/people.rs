@@ -69,10 +69,17 @@ pub fn run(global: &Global, args: &PeopleArgs, out: &mut dyn Write) -> Result<Ou
                 let line = match line {
                     None => None,
                     Some(name) => {
-                        let all = tocsin_core::inventory::lines(&db, &actor).await?;
-                        let found = all.iter().find(|l| l.name == *name).map(|l| l.id);
-                        let missing = || Error::Usage(format!("there is no product line named {name}"));
-                        Some(found.ok_or_else(missing)?)
+                        let found = tocsin_core::inventory::line_named(&db, &actor, name).await;
+                        Some(
+                            found
+                                .map_err(|e| match e {
+                                    tocsin_core::Error::NotFound(_) => {
+                                        Error::Usage(format!("there is no product line named {name}"))
+                                    }
+                                    other => other.into(),
+                                })?
+                                .id,
+                        )
                     }
                 };
                 Ok(people::invite(&db, &actor, random, email, role, line, &until).await?)

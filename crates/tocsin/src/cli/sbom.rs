@@ -53,7 +53,7 @@ pub struct Upload {
     #[arg(long, value_name = "NUMBER", conflicts_with = "server")]
     pub workspace: Option<i64>,
     /// The token with which an unusual upload was held back, to confirm it
-    #[arg(long, value_name = "TOKEN", requires = "server")]
+    #[arg(long, value_name = "TOKEN")]
     pub confirm: Option<String>,
     /// The server.
     #[command(flatten)]
@@ -99,15 +99,28 @@ fn here(global: &Global, upload: &Upload, name: String, bytes: Vec<u8>) -> Resul
         version: upload.version.clone(),
     };
     wait(async {
-        let (db, actor) = local::open(global, upload.workspace).await?;
+        let (db, actor) = local::open_or_begin(global, upload.workspace).await?;
         drop(db);
         let app = App::open(global.data_dir()?, global.place()?, false).await?;
-        let done = intake::take(&app, &actor, place, name, bytes).await.map_err(|e| match e {
-            tocsin_core::Error::Refused(why) => Error::Input(why),
-            other => other.into(),
-        })?;
+        let confirm = upload.confirm.clone();
+        let done =
+            intake::take_confirmed(&app, &actor, place, name, bytes, confirm).await.map_err(|e| match e {
+                tocsin_core::Error::Refused(why) => Error::Input(why),
+                tocsin_core::Error::Unusual(question) => Error::Usage(unusual(&question)),
+                other => other.into(),
+            })?;
         serde_json::to_value(done).map_err(|e| Error::io("the result", e.into()))
     })
+}
+
+/// Why an upload was held back, and what to do about it.
+fn unusual(question: &tocsin_core::inventory::Unusual) -> String {
+    format!(
+        "the upload is unusual and nothing was changed: {}. It is kept: look at the difference on the release's page \
+         under SBOM history. If it is meant, run the same command with --confirm {}",
+        question.reasons.join("; "),
+        question.confirm
+    )
 }
 
 fn remote(server: &Server, upload: &Upload, name: &str) -> Result<Value, Error> {

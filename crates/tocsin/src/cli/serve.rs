@@ -46,7 +46,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ID", env = "TOCSIN_OIDC_CLIENT", requires = "oidc_issuer")]
     pub oidc_client: Option<String>,
     /// Name of the workspace that the first start makes
-    #[arg(long, value_name = "NAME", default_value = "Main")]
+    #[arg(long, value_name = "NAME", default_value = super::local::FIRST_WORKSPACE)]
     pub workspace: String,
     /// Uploads of more bytes than this are kept first and read by a job
     #[arg(long, value_name = "BYTES", default_value_t = server::LARGE_UPLOAD)]

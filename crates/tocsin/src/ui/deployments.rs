@@ -16,7 +16,7 @@ use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
 
 use super::sheet::{Sheet, cell};
-use super::{Answer, Page, encode, form, releases, show};
+use super::{Answer, Page, encode, filters, form, releases, show};
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
 

@@ -1,7 +1,5 @@
 //! Who is told of what.
 
-use std::collections::HashMap;
-
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, RawForm, State};
@@ -11,9 +9,12 @@ use tocsin_core::Error;
 use tocsin_core::inventory::{self, INTERESTS, Line, Product, Stakeholder};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
+use tocsin_core::platform::query::Rows;
 
+use super::asked::{Asked, Head, Pairs, param};
+use super::products::json_file;
 use super::sheet::{Sheet, cell};
-use super::{Answer, Page, encode, filters, show};
+use super::{Answer, Page, encode, show};
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError, now};
 
@@ -23,6 +24,7 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/stakeholders", Access::Needs(Permission::InventoryWrite)),
     ("POST", "/stakeholders/{id}/remove", Access::Needs(Permission::InventoryWrite)),
     ("GET", "/stakeholders.csv", Access::Needs(Permission::InventoryRead)),
+    ("GET", "/stakeholders.json", Access::Needs(Permission::InventoryRead)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -30,14 +32,43 @@ pub fn routes() -> Router<App> {
         .route("/stakeholders", get(list).post(save))
         .route("/stakeholders/{id}/remove", post(remove))
         .route("/stakeholders.csv", get(csv))
+        .route("/stakeholders.json", get(json))
+}
+
+/// Stakeholders on one page.
+const ROWS: u64 = 100;
+/// Stakeholders in one file at most.
+const EXPORT: u64 = 100_000;
+
+/// Filters a reader sets by one click.
+const QUICK: [(&str, &str); 3] = [
+    ("About everything", "everything:true"),
+    ("Told of exploited flaws", "interest:exploited"),
+    ("Told of advisories", "interest:advisory"),
+];
+
+fn asked(pairs: &Pairs) -> Asked {
+    Asked::read("stakeholders", "/stakeholders", inventory::stakeholder_schema(), &QUICK, pairs)
+}
+
+fn about(column: &str) -> (&'static str, &'static str, bool) {
+    match column {
+        "name" => ("Name", "name", false),
+        "email" => ("Mail address", "email", false),
+        "about" => ("About", "about", false),
+        _ => ("Told of", "", false),
+    }
 }
 
 #[derive(Template)]
 #[template(path = "stakeholders/list.html")]
 struct List {
     page: Page,
+    asked: Asked,
+    heads: Vec<Head>,
     list: Vec<Stakeholder>,
-    text: String,
+    counted: String,
+    next: String,
     form: Stakeholder,
     lines: Vec<Line>,
     products: Vec<Product>,
@@ -52,39 +83,37 @@ impl List {
     }
 }
 
-async fn page(
-    app: &App,
-    browser: &Browser,
-    query: &HashMap<String, String>,
-    typed: Option<(Stakeholder, String)>,
-) -> Answer {
-    let (db, actor) = (app.db(), browser.actor());
-    let get = |name: &str| query.get(name).map_or("", String::as_str);
-    let list = inventory::stakeholders(db, actor, get("text")).await?;
-    let edit: i64 = get("edit").parse().unwrap_or(0);
+async fn page(app: &App, browser: &Browser, pairs: &Pairs, typed: Option<(Stakeholder, String)>) -> Answer {
+    let (db, actor, a) = (app.db(), browser.actor(), asked(pairs));
+    actor.need(Permission::InventoryRead)?;
+    let mut found = Rows::default();
+    if a.wrong.is_empty() {
+        found = inventory::stakeholder_list(db, actor, &a.query, a.place(), a.most(ROWS)).await?;
+    }
+    let edit: i64 = param(pairs, "edit").parse().unwrap_or(0);
     let (form, wrong) = match typed {
         Some(typed) => typed,
-        None => (list.iter().find(|s| s.id == edit).cloned().unwrap_or_default(), String::new()),
+        None if edit > 0 => (inventory::stakeholder_of(db, actor, edit).await?, String::new()),
+        None => (Stakeholder::default(), String::new()),
     };
     show(&List {
         page: Page::new(browser, "/products", "Who is told of what").crumb("/products", "Products"),
-        list,
-        text: get("text").to_owned(),
+        heads: a.heads(&["name", "email", "about", "interests"], a.query.sort, about, &a.schema.sorts),
+        counted: a.counted(&found.total, "stakeholder", "stakeholders"),
+        next: found.next.map_or(String::new(), |n| a.next(&n)),
+        list: found.rows,
+        asked: a,
         form,
         lines: inventory::lines(db, actor).await?,
         products: inventory::products(db, actor).await?,
         may_write: actor.may(Permission::InventoryWrite),
-        done: get("done").to_owned(),
+        done: param(pairs, "done").to_owned(),
         wrong,
     })
 }
 
-async fn list(
-    State(app): State<App>,
-    browser: Browser,
-    Query(query): Query<HashMap<String, String>>,
-) -> Answer {
-    page(&app, &browser, &query, None).await
+async fn list(State(app): State<App>, browser: Browser, Query(pairs): Query<Pairs>) -> Answer {
+    page(&app, &browser, &pairs, None).await
 }
 
 /// Fields of a form in which one may stand several times.
@@ -141,7 +170,7 @@ async fn save(
         }
         Err(Error::Rejected { message, .. }) => {
             drop(change);
-            Ok(page(&app, &browser, &HashMap::new(), Some((typed, message))).await?.into_response())
+            Ok(page(&app, &browser, &Pairs::new(), Some((typed, message))).await?.into_response())
         }
         Err(e) => Err(e.into()),
     }
@@ -163,17 +192,35 @@ async fn remove(
     Ok(Redirect::to(&format!("/stakeholders?done={}", encode("Taken away."))).into_response())
 }
 
+/// What an export holds: all that the query of the page finds.
+async fn exported(app: &App, browser: &Browser, pairs: &Pairs) -> Result<Vec<Stakeholder>, PageError> {
+    let a = asked(pairs);
+    browser.actor().need(Permission::InventoryRead)?;
+    if !a.wrong.is_empty() {
+        return Err(Error::Rejected { field: "q".to_owned(), message: a.wrong }.into());
+    }
+    Ok(inventory::stakeholder_list(app.db(), browser.actor(), &a.query, None, EXPORT).await?.rows)
+}
+
 async fn csv(
     State(app): State<App>,
     browser: Browser,
-    Query(query): Query<HashMap<String, String>>,
+    Query(pairs): Query<Pairs>,
 ) -> Result<Response, PageError> {
-    let text = query.get("text").map_or("", String::as_str);
     let mut out = Sheet::new(&["name", "email", "about", "told_of"])?;
-    for s in inventory::stakeholders(app.db(), browser.actor(), text).await? {
+    for s in exported(&app, &browser, &pairs).await? {
         out.row(&[cell(&s.name), cell(&s.email), cell(&s.about), s.interests.join(" ")])?;
     }
     Ok(out.file("stakeholders"))
+}
+
+async fn json(
+    State(app): State<App>,
+    browser: Browser,
+    Query(pairs): Query<Pairs>,
+) -> Result<Response, PageError> {
+    let found = exported(&app, &browser, &pairs).await?;
+    Ok(json_file("stakeholders", &serde_json::json!({ "stakeholders": found })))
 }
 
 #[cfg(test)]

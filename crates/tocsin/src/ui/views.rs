@@ -54,6 +54,7 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
         "components" => (inventory::component_schema(), Permission::InventoryRead),
         "deployments" => (inventory::deployment_schema(), Permission::InventoryRead),
         "desk" => (desk::story_schema(), Permission::DeskRead),
+        "stakeholders" => (inventory::stakeholder_schema(), Permission::InventoryRead),
         "audit" => (trail::schema(), Permission::AuditRead),
         "deliveries" => (notify::delivery_schema(), Permission::SettingsWrite),
         "notifications" => (notify::inbox_schema(), Permission::FindingRead),

@@ -130,6 +130,28 @@ fn search_graph_devices_and_stakeholders_answer() {
     assert_eq!(api.call("PUT", &one, &changed).0, 200);
     let (_, list) = api.call("GET", "/api/v2/stakeholders?q=plant", &Value::Null);
     assert_eq!(list["items"][0]["interests"], json!(["advisory", "support"]));
+    for n in 1..=2 {
+        let more =
+            json!({"name": format!("Ward {n}"), "email": "it@ward.example", "interests": ["critical"]});
+        assert_eq!(api.call("POST", "/api/v2/stakeholders", &more).0, 201);
+    }
+    // the page asks by the same grammar, and what it lists can be taken away
+    let page = server.browse("GET", "/stakeholders?q=interest%3Acritical&sort=-name&limit=1", "").text();
+    assert!(
+        page.contains("Ward 2") && !page.contains(">Ward 1<") && page.contains("2 stakeholders"),
+        "{page}"
+    );
+    let next = page.split("rel=\"next\"").next().and_then(|p| p.rsplit("href=\"").next()).unwrap();
+    let next = next.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
+    let second = server.browse("GET", &next, "").text();
+    assert!(second.contains(">Ward 1<") && !second.contains(">Ward 2<"), "{next}: {second}");
+    let file = server.browse("GET", "/stakeholders.csv?q=name%3Award&sort=-name", "").text();
+    assert_eq!(file.lines().nth(1), Some("Ward 2,it@ward.example,,critical"), "{file}");
+    let file = server.browse("GET", "/stakeholders.json?q=plant", "").json();
+    assert_eq!(file["stakeholders"][0]["name"], "Plant");
+    let wrong = server.browse("GET", "/stakeholders?q=intrest%3Acritical", "");
+    assert!(wrong.status == 200 && wrong.text().contains("cannot be read"), "{}", wrong.text());
+    assert_eq!(server.browse("GET", "/stakeholders.csv?q=intrest%3Acritical", "").status, 422);
     assert_eq!(api.call("DELETE", &one, &Value::Null).0, 204);
     assert_eq!(api.call("DELETE", &one, &Value::Null).0, 404);
     let told = json!({"kernel_config": "CONFIG_SECCOMP=y"});
@@ -188,4 +210,50 @@ fn pages_change_archive_and_delete_with_the_name_typed() {
     let id = back.split("/workspaces/").nth(1).unwrap().split('/').next().unwrap().to_owned();
     assert_eq!(server.browse("POST", &format!("/workspaces/{id}/enter"), "").status, 303);
     assert_eq!(server.browse("POST", "/workspaces/999/enter", "").status, 404);
+}
+
+#[test]
+fn a_command_uploads_into_a_new_folder_and_asks_before_an_unusual_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let file = dir.path().join("bom.json");
+    let write = |n: usize| {
+        let parts: Vec<Value> = (0..n)
+            .map(|i| {
+                json!({"type": "library", "name": format!("part-{i}"), "version": "1.0",
+                "purl": format!("pkg:npm/part-{i}@1.0")})
+            })
+            .collect();
+        let bom = json!({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": parts});
+        std::fs::write(&file, bom.to_string()).unwrap();
+    };
+    let upload = |more: &[&str]| {
+        let path = file.to_str().unwrap();
+        let args = ["sbom", "upload", path, "--product", "Gateway", "--version", "1.0", "--format", "json"];
+        crate::tocsin(&data, &[&args[..], more].concat())
+    };
+    let told = |out: &std::process::Output| String::from_utf8_lossy(&out.stderr).into_owned();
+    write(40);
+    let none = upload(&["--workspace", "7"]);
+    assert!(!none.status.success() && told(&none).contains("there is no workspace 7"), "{}", told(&none));
+    let first = upload(&[]);
+    assert!(first.status.success(), "{}", told(&first));
+    write(3);
+    let asked = upload(&[]);
+    assert!(!asked.status.success());
+    let why = told(&asked);
+    assert!(why.contains("unusual") && why.contains("nothing was changed"), "{why}");
+    let token = why.rsplit("--confirm ").next().unwrap().trim().to_owned();
+    // the token is for those bytes alone
+    write(4);
+    assert!(!upload(&["--confirm", &token]).status.success());
+    write(3);
+    let done = upload(&["--confirm", &token]);
+    assert!(done.status.success(), "{}", told(&done));
+    let result: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert!(result.to_string().contains("\"removed\":37"), "{result}");
+    // the server that starts afterwards still greets its first administrator
+    let server = Server::start(&data);
+    let page = server.browse("GET", "/products", "").text();
+    assert!(page.contains("Gateway"), "{page}");
 }

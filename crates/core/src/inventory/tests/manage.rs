@@ -210,8 +210,11 @@ fn devices_stakeholders_suppliers_and_lives_keep_to_their_scope() {
         assert_eq!(told(db, &actor, release).await.unwrap()[0].interests, ["critical"]);
         // whom the whole workspace tells is not shown to who has one line of it, and not changed by them
         let limited = contact(&actor, r.line);
-        assert_eq!(stakeholders(db, &limited, "").await.unwrap().len(), 2);
-        assert!(stakeholders(db, &elsewhere, "").await.unwrap().is_empty());
+        let all = tocsin_model::query::Query::default();
+        assert_eq!(stakeholder_list(db, &limited, &all, None, 10).await.unwrap().rows.len(), 2);
+        assert!(stakeholder_list(db, &elsewhere, &all, None, 10).await.unwrap().rows.is_empty());
+        assert_eq!(stakeholder_of(db, &limited, id).await.unwrap().line, r.line);
+        assert!(matches!(stakeholder_of(db, &elsewhere, id).await, Err(Error::NotFound(_))));
         assert!(changed!(db, &limited, c, save_stakeholder(&mut c, &told_of(0, 0))).is_err());
         let bad = Stakeholder { email: "nowhere".into(), ..told_of(0, 0) };
         assert_eq!(field(&changed!(db, &actor, c, save_stakeholder(&mut c, &bad)).unwrap_err()), "email");
@@ -256,5 +259,30 @@ fn devices_stakeholders_suppliers_and_lives_keep_to_their_scope() {
         changed!(db, &actor, c, set_system(&mut c, release, &system)).unwrap();
         assert_eq!(super::super::system(db, &actor, release).await.unwrap(), system);
         assert!(changed!(db, &elsewhere, c, set_system(&mut c, release, &system)).is_err());
+    });
+}
+
+#[test]
+fn one_line_and_one_product_are_read_by_id_and_by_name_within_the_scope() {
+    each(async |db| {
+        let actor = anna(db).await;
+        let release = pump(db, &actor, "1.0").await;
+        pump(db, &actor, "2.0").await;
+        let r = release_of(db, &actor, release).await.unwrap();
+        let limited = contact(&actor, r.line);
+        let p = product_by_id(db, &limited, r.product).await.unwrap();
+        assert_eq!((p.name.as_str(), p.line, p.releases), (r.product_name.as_str(), r.line, 2));
+        assert_eq!(product_named(db, &limited, &r.product_name).await.unwrap().id, r.product);
+        let l = line_by_id(db, &limited, r.line).await.unwrap();
+        assert_eq!((l.name.as_str(), l.products), (r.line_name.as_str(), 1));
+        assert_eq!(line_named(db, &limited, &r.line_name).await.unwrap().id, r.line);
+        let elsewhere = contact(&actor, r.line + 1);
+        let stranger = Actor { workspace: actor.workspace + 1, ..actor.clone() };
+        for other in [&elsewhere, &stranger] {
+            assert!(matches!(product_by_id(db, other, r.product).await, Err(Error::NotFound(_))));
+            assert!(matches!(product_named(db, other, &r.product_name).await, Err(Error::NotFound(_))));
+            assert!(matches!(line_by_id(db, other, r.line).await, Err(Error::NotFound(_))));
+            assert!(matches!(line_named(db, other, &r.line_name).await, Err(Error::NotFound(_))));
+        }
     });
 }
