@@ -196,20 +196,32 @@ fn an_sbom_is_uploaded_without_a_server_too() {
     let file = dir.path().join("bom.json");
     fs::write(&file, bom("1.0.0", &[])).unwrap();
     let file = file.to_str().unwrap();
-    let (code, told) = fails(&tocsin(&data, &upload(file, "1.0")));
-    assert!(code == 2 && told.contains("tocsin serve"), "{told}");
-    drop(Server::start(&data));
     let done = ok_json(&data, &upload(file, "1.0"));
     assert_eq!((&done["findings"]["new"], &done["unchanged"]), (&json!(1), &json!(false)));
+    // whoever starts the server first is still its administrator
+    let server = Server::start(&data);
+    assert!(server.page("/products").text().contains("Pump"));
+    drop(server);
     let text = ok(&data, &upload(file, "1.0"));
     assert!(text.contains("the same bytes as before") && text.contains("1 open: 0 new"), "{text}");
+    let whole = dir.path().join("whole.json");
+    let names: Vec<String> = (0..60).map(|n| format!("part-{n}")).collect();
+    fs::write(&whole, bom("1.0.0", &names.iter().map(String::as_str).collect::<Vec<_>>())).unwrap();
+    ok(&data, &upload(whole.to_str().unwrap(), "2.0"));
+    // most of the release would go: that is asked about
+    let (code, told) = fails(&tocsin(&data, &upload(file, "2.0")));
+    assert!(code == 2 && told.contains("nothing was changed") && told.contains("--confirm "), "{told}");
+    let token = told.rsplit_once("--confirm ").unwrap().1.trim();
+    let mut confirmed = upload(file, "2.0");
+    confirmed.extend(["--confirm", token]);
+    assert!(ok(&data, &confirmed).contains("60 removed"));
     let bad = dir.path().join("bad.json");
     fs::write(&bad, "{}").unwrap();
     let (code, told) = fails(&tocsin(&data, &upload(bad.to_str().unwrap(), "3.0")));
     assert!(code == 2 && told.contains("error["), "{told}");
     let (code, told) = fails(&tocsin(&data, &upload("/nowhere/x.json", "3.0")));
     assert!(code == 2 && told.contains("/nowhere/x.json"), "{told}");
-    assert_eq!(number(&sqlite(&data), "SELECT COUNT(*) FROM release"), 1, "no release for what was refused");
+    assert_eq!(number(&sqlite(&data), "SELECT COUNT(*) FROM release"), 2, "no release for what was refused");
     let mut args = upload(file, "1.0");
     args.extend(["--server", "http://192.0.2.1"]);
     let (code, told) = fails(&tocsin(&data, &args));
