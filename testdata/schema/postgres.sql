@@ -314,7 +314,7 @@ CREATE INDEX finding_found ON finding USING btree (workspace, first_seen, id, cl
 CREATE INDEX finding_guess ON finding USING btree (workspace, id, closed) WHERE (confidence = 0);
 CREATE INDEX finding_kev ON finding USING btree (workspace, id, confidence) WHERE ((kev = 1) AND (closed IS NULL));
 CREATE INDEX finding_lapsed ON finding USING btree (workspace, id) WHERE ((closed IS NULL) AND (lapsed <> ''::text));
-CREATE INDEX finding_open ON finding USING btree (release, status, severity, kev, confidence, component, decision) WHERE (closed IS NULL);
+CREATE INDEX finding_open ON finding USING btree (release, status, severity, kev, confidence, component, decision, closed) WHERE (closed IS NULL);
 CREATE INDEX finding_owner ON finding USING btree (workspace, owner) WHERE ((closed IS NULL) AND (owner IS NOT NULL));
 CREATE INDEX finding_proposal ON finding USING btree (proposal) WHERE (proposal IS NOT NULL);
 CREATE INDEX finding_release ON finding USING btree (release, rank DESC, id);

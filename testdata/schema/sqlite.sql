@@ -62,7 +62,7 @@ CREATE INDEX finding_found ON finding (workspace, first_seen, id, closed, confid
 CREATE INDEX finding_guess ON finding (workspace, id, closed) WHERE confidence = 0;
 CREATE INDEX finding_kev ON finding (workspace, id, confidence) WHERE kev = 1 AND closed IS NULL;
 CREATE INDEX finding_lapsed ON finding (workspace, id) WHERE closed IS NULL AND lapsed <> '';
-CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence, component, decision) WHERE closed IS NULL;
+CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence, component, decision, closed) WHERE closed IS NULL;
 CREATE INDEX finding_owner ON finding (workspace, owner) WHERE closed IS NULL AND owner IS NOT NULL;
 CREATE INDEX finding_proposal ON finding (proposal) WHERE proposal IS NOT NULL;
 CREATE INDEX finding_release ON finding (release, rank DESC, id);

@@ -269,7 +269,10 @@ fn one(story: i64, pieces: &[Piece], known: &Known, scale: &Scale, now: &str) ->
     };
     let ids = of(&["vulnerability", "advisory"]);
     let mut ours = of(&["product"]);
+    // a product can hold a component of its own name
     ours.extend(of(&["component"]));
+    let mut told = BTreeSet::new();
+    ours.retain(|name| told.insert(*name));
     let sources: BTreeSet<&str> = pieces.iter().map(|p| p.source.as_str()).collect();
     let place = |tlp: &str| TLPS.iter().position(|t| *t == tlp).unwrap_or(TLPS.len() - 1);
     let tlp = TLPS[pieces.iter().map(|p| place(&p.tlp)).max().unwrap_or(0)];

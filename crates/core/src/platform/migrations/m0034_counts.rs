@@ -19,10 +19,10 @@ impl MigrationTrait for Migration {
 }
 
 /// A new vulnerability touches hundreds of releases, whose counts are taken anew: a thousand findings each, of which no
-/// row is read any more. What waits for a decision is found in its order also where almost everything is decided.
+/// row is read any more (`closed` is in it, or SQLite would read it from the row). What waits for a decision is found in its order also where almost everything is decided.
 const SCHEMA: &str = "
 DROP INDEX finding_open;
-CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence, component, decision)
+CREATE INDEX finding_open ON finding (release, status, severity, kev, confidence, component, decision, closed)
   WHERE closed IS NULL;
 CREATE INDEX finding_undecided ON finding (workspace, rank, id, confidence, release)
   WHERE closed IS NULL AND status = 'under_investigation';
