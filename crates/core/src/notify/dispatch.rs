@@ -116,6 +116,16 @@ fn holds(lines: &Lines, line: i64) -> bool {
     }
 }
 
+/// Whether an actor may see all that a message is about.
+pub(super) fn may_see(actor: &Actor, body: &Body) -> bool {
+    let groups = body.groups.iter().map(|g| (&g.topic, g.line));
+    let items = body.items.iter().map(|i| (&i.topic, i.line));
+    let may = |topic: &str, line| {
+        Topic::parse(topic).is_some_and(|topic| holds(&actor.lines(permission(topic)), line))
+    };
+    groups.chain(items).all(|(topic, line)| may(topic, line))
+}
+
 /// What a person is told of by a rule, as a test of (topic, line, owner).
 struct Reach {
     /// By their roles, or all that they may see where they are named.

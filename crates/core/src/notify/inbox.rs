@@ -4,9 +4,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Message, damaged, list, urge};
+use super::{Message, damaged, dispatch, list, urge};
 use crate::error::{Error, Result};
-use crate::platform::access::{Actor, Lines, Permission};
+use crate::platform::access::{Actor, Permission};
 use crate::platform::change::Change;
 use crate::platform::sql;
 
@@ -80,22 +80,18 @@ pub async fn unseen(db: &DatabaseConnection, actor: &Actor) -> Result<i64> {
 }
 
 /// That the actor was told of a message; or that a channel was, whose readers come by its link, and the actor may see
-/// all that it is about.
-async fn was_told(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<()> {
+/// all that it is about. Whether it was the actor.
+async fn was_told(db: &impl ConnectionTrait, actor: &Actor, id: i64) -> Result<bool> {
     let gone = || Error::NotFound(format!("notification {id}"));
     let select = "SELECT MAX(person) FROM notify_delivery WHERE workspace = $1 AND message = $2 \
                   AND person IN ($3, 0)";
     let values = vec![actor.workspace.into(), id.into(), person(actor)?.into()];
     let row: Option<(Option<i64>,)> = sql::row(db, "reading a message", select, values).await?;
     if row.and_then(|r| r.0).ok_or_else(gone)? != 0 {
-        return Ok(());
+        return Ok(true);
     }
     let message = bare(db, actor.workspace, id).await?;
-    let may = match actor.lines(Permission::FindingRead) {
-        Lines::All => true,
-        Lines::Some(list) => urge::lines(&message.body).iter().all(|line| list.contains(line)),
-    };
-    if may && !message.embargo { Ok(()) } else { Err(gone()) }
+    if dispatch::may_see(actor, &message.body) && !message.embargo { Ok(false) } else { Err(gone()) }
 }
 
 /// A message that the actor was told.
@@ -133,13 +129,15 @@ pub async fn see_all(db: &DatabaseConnection, actor: &Actor, up_to: i64) -> Resu
 }
 
 /// Acknowledges a message: nobody is urged any more. Whether it was not yet. A person acknowledges what they were told;
-/// a key that may decide everywhere, whatever the workspace was told: it acts for whoever is on call.
+/// who may decide everywhere also what a channel was told, and a key of that right whatever the workspace was told: it
+/// acts for whoever is on call.
 ///
 /// # Errors
 /// Denied; [`Error::NotFound`].
 pub async fn acknowledge(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<bool> {
     match actor.person {
-        Some(_) => was_told(db, actor, id).await?,
+        Some(_) if was_told(db, actor, id).await? => {}
+        Some(_) => actor.need_everywhere(Permission::FindingDecide)?,
         None => {
             actor.need_everywhere(Permission::FindingDecide)?;
             bare(db, actor.workspace, id).await?;

@@ -370,3 +370,26 @@ fn a_secret_is_sealed_and_told_to_nobody() {
         assert!(drop_channel(db, &legal, id).await.is_err());
     });
 }
+
+#[test]
+fn who_follows_a_link_of_a_channel_sees_what_their_rights_show_them() {
+    let actor = |role, line| Actor {
+        person: Some(1),
+        grants: vec![Grant { role, line }],
+        ..Actor::system(1, "2026-01-01T00:00:00.000Z")
+    };
+    let item = |topic: Topic| Body {
+        items: vec![Item { topic: topic.name().to_owned(), ..Item::default() }],
+        ..Body::default()
+    };
+    let group = Body {
+        groups: vec![Group { topic: "finding-new".to_owned(), line: 7, ..Group::default() }],
+        ..Body::default()
+    };
+    let sees = dispatch::may_see;
+    assert!(sees(&actor(Role::Manager, None), &item(Topic::StoryRelevant)));
+    assert!(!sees(&actor(Role::Legal, None), &item(Topic::StoryRelevant)), "the desk is not theirs");
+    assert!(!sees(&actor(Role::Legal, None), &item(Topic::JobDead)), "nor are jobs");
+    assert!(sees(&actor(Role::Legal, None), &group) && sees(&actor(Role::Contact, Some(7)), &group));
+    assert!(!sees(&actor(Role::Contact, Some(8)), &group), "another line");
+}

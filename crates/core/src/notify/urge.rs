@@ -73,8 +73,7 @@ pub(super) fn of(ladders: &[Ladder], body: &Body) -> Vec<Rung> {
     )
 }
 
-/// Product lines that a message is about; 0 is the workspace.
-pub(super) fn lines(body: &Body) -> BTreeSet<i64> {
+fn lines(body: &Body) -> BTreeSet<i64> {
     body.groups.iter().map(|g| g.line).chain(body.items.iter().map(|i| i.line)).collect()
 }
 
