@@ -33,6 +33,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("catalogue", records::catalogue),
     ("openvex", records::openvex),
     ("exploitation", records::exploitation),
+    ("lifecycle", records::lifecycle),
     ("purl", names::purl),
     ("cpe", names::cpe),
     ("cvss", names::cvss),

@@ -101,3 +101,21 @@ pub fn exploitation(data: &[u8]) {
         check_diagnostic(&d);
     }
 }
+
+/// The list of products of endoflife.date.
+pub fn lifecycle(data: &[u8]) {
+    match tocsin_formats::lifecycle::read(data) {
+        Ok((products, remarks)) => {
+            remarks.iter().for_each(check_diagnostic);
+            for p in products {
+                assert!(!p.keys.is_empty() && !p.series.is_empty());
+                // what was read as a key is the key of itself
+                for key in &p.keys {
+                    let kind = if key.starts_with("cpe:") { "cpe" } else { "purl" };
+                    assert_eq!(tocsin_formats::lifecycle::key(kind, key).as_ref(), Some(key));
+                }
+            }
+        }
+        Err(d) => check_diagnostic(&d),
+    }
+}

@@ -5,6 +5,7 @@
 
 mod portfolio;
 mod relevance;
+mod replay;
 mod seed;
 
 use std::io::Write;
@@ -40,7 +41,8 @@ fn main() -> anyhow::Result<()> {
         Some("sbom") => sboms(),
         Some("portfolio") => portfolio::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("relevance") => relevance::run(),
-        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance"),
+        Some("replay") => replay::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance|replay"),
     }
 }
 

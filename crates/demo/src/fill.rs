@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 use tocsin::intake::{self, Place};
 use tocsin::server::{App, later, now, random};
 use tocsin_core::detection::{self, Filter, Reach};
-use tocsin_core::inventory::{self, Deployment};
+use tocsin_core::inventory::{self, Deployment, Life};
 use tocsin_core::platform::access::{Actor, Role};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::people::{self, Acceptance, Begun, From, Known, Seen};
 
-use crate::maker::{Decision, Flaw, Maker, Person, Product, Row};
+use crate::maker::{Decision, Flaw, Maker, Person, Product, Row, Told};
 use crate::{bom, intelligence, maker, news};
 
 /// Name of the workspace.
@@ -44,6 +44,7 @@ pub async fn fill(folder: &Path, data: &Path, password: &str) -> Result<i64> {
     let app = App::open(data.to_owned(), place, false).await?;
     let workspace = people::first_workspace(app.db(), WORKSPACE, &now()).await?;
     lines(&app, workspace, &maker).await?;
+    lives(&app, workspace, maker::table(folder, "lives.csv")?).await?;
     let mut team = HashMap::new();
     for person in &maker.person {
         team.insert(person.login.as_str(), join(&app, workspace, person, password).await?);
@@ -90,6 +91,24 @@ async fn lines(app: &App, workspace: i64, maker: &Maker) -> Result<()> {
     for product in &maker.product {
         inventory::make_line(&mut change, &product.line).await?;
     }
+    change.commit().await?;
+    Ok(())
+}
+
+/// Notes what is known of packages' lives.
+async fn lives(app: &App, workspace: i64, told: Vec<Told>) -> Result<()> {
+    let system = Actor::system(workspace, &now());
+    let life = |t: Told| Life {
+        package: t.package,
+        cycle: t.cycle,
+        latest: t.latest,
+        ends: t.ends,
+        source: t.source,
+        ..Life::default()
+    };
+    let list: Vec<Life> = told.into_iter().map(life).collect();
+    let mut change = Change::begin(app.db(), &system).await?;
+    inventory::note_lives(&mut change, &list).await?;
     change.commit().await?;
     Ok(())
 }

@@ -66,6 +66,21 @@ pub struct Release {
     pub sets: BTreeMap<String, usize>,
 }
 
+/// What is known of the life of a series of a package.
+#[derive(Debug, Deserialize)]
+pub struct Told {
+    /// Package URL without version, or part, vendor and product of a CPE name.
+    pub package: String,
+    /// Series of versions.
+    pub cycle: String,
+    /// Its latest version, or empty.
+    pub latest: String,
+    /// Last day of its maintenance.
+    pub ends: String,
+    /// Who says so.
+    pub source: String,
+}
+
 /// A decision on findings.
 #[derive(Debug, Deserialize)]
 pub struct Decision {

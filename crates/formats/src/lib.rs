@@ -13,6 +13,7 @@ pub mod exploitation;
 pub mod input;
 pub mod intel;
 mod json;
+pub mod lifecycle;
 pub mod lock;
 pub mod nvd;
 pub mod openvex;

@@ -12,11 +12,6 @@ use crate::inventory::in_lines;
 use crate::platform::access::{Actor, Permission};
 use crate::platform::sql;
 
-/// How many of the most urgent undecided findings are looked at for their vulnerabilities.
-const LOOKED_AT: i64 = 20_000;
-/// How many of them are read at once.
-const AT_ONCE: i64 = 1_000;
-
 /// A vulnerability with undecided findings.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Urgent {
@@ -50,40 +45,37 @@ pub async fn urgent(db: &DatabaseConnection, actor: &Actor, most: usize) -> Resu
         "f.workspace = $1 AND f.closed IS NULL AND f.status = 'under_investigation' AND f.confidence > {}",
         Confidence::Inferred as i64
     );
-    // from place to place in the order of urgency: a flaw with many findings does not hide those after it
+    // from flaw to flaw in the order of urgency, however many findings each has
     let place = (values.len() + 1, values.len() + 2);
     let select = format!(
-        "SELECT f.vulnerability, f.title, f.severity, f.kev, f.epss, f.rank, f.id FROM finding f \
+        "SELECT f.vulnerability, f.title, f.severity, f.kev, f.epss, f.rank FROM finding f \
          JOIN release r ON r.id = f.release AND r.active = 1 JOIN product p ON p.id = r.product \
-         WHERE {waiting}{scope} AND (f.rank, f.id) < (${}, ${}) ORDER BY f.rank DESC, f.id DESC LIMIT {AT_ONCE}",
+         WHERE {waiting}{scope} AND (f.rank, f.vulnerability) < (${}, ${}) \
+         ORDER BY f.rank DESC, f.vulnerability DESC LIMIT 1",
         place.0, place.1
     );
-    type Row = (String, String, i64, i64, Option<f64>, i64, i64);
+    type Row = (String, String, i64, i64, Option<f64>, i64);
     let mut list: Vec<Urgent> = Vec::with_capacity(most);
-    let mut last = (i64::MAX, i64::MAX);
-    for _ in 0..LOOKED_AT / AT_ONCE {
+    let mut last = (i64::MAX, String::new());
+    while list.len() < most {
         let mut asked = values.clone();
-        asked.extend([last.0.into(), last.1.into()]);
-        let rows: Vec<Row> = sql::rows(db, what, &select, asked).await?;
-        let full = rows.len() as i64 == AT_ONCE;
-        for (vulnerability, title, severity, kev, epss, rank, id) in rows {
-            last = (rank, id);
-            if list.len() < most && list.iter().all(|u| u.vulnerability != vulnerability) {
-                let severity = usize::try_from(severity).ok().and_then(|n| SEVERITIES.get(n)).copied();
-                list.push(Urgent {
-                    vulnerability,
-                    title,
-                    severity: severity.unwrap_or("unknown"),
-                    kev: kev != 0,
-                    epss,
-                    releases: 0,
-                    units: 0,
-                    since: String::new(),
-                });
-            }
-        }
-        if list.len() == most || !full {
-            break;
+        asked.extend([last.0.into(), last.1.clone().into()]);
+        let row: Option<Row> = sql::row(db, what, &select, asked).await?;
+        let Some((vulnerability, title, severity, kev, epss, rank)) = row else { break };
+        last = (rank, vulnerability.clone());
+        // found with more than one rank, where one was not matched since the rank changed
+        if list.iter().all(|u| u.vulnerability != vulnerability) {
+            let severity = usize::try_from(severity).ok().and_then(|n| SEVERITIES.get(n)).copied();
+            list.push(Urgent {
+                vulnerability,
+                title,
+                severity: severity.unwrap_or("unknown"),
+                kev: kev != 0,
+                epss,
+                releases: 0,
+                units: 0,
+                since: String::new(),
+            });
         }
     }
     let ids: Vec<&str> = list.iter().map(|u| u.vulnerability.as_str()).collect();

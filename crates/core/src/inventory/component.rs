@@ -1,6 +1,4 @@
-//! One component: what identifies it, where it is, which versions of it are in use, and what sources tell of its life.
-
-use std::collections::{BTreeMap, HashMap};
+//! One component: what identifies it, where it is, which versions of it are in use.
 
 use sea_orm::{DatabaseConnection, Value};
 use serde::Serialize;
@@ -8,11 +6,10 @@ use tocsin_model::ecosystem::of_purl;
 use tocsin_model::purl::Purl;
 use tocsin_model::version::Scheme;
 
-use super::{in_lines, named};
+use super::in_lines;
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Permission};
-use crate::platform::change::Change;
-use crate::platform::{bulk, sql};
+use crate::platform::sql;
 
 /// A component.
 #[derive(Debug, Clone, Serialize)]
@@ -86,23 +83,6 @@ pub struct Version {
     pub findings: i64,
     /// Highest severity among them.
     pub worst: i64,
-}
-
-/// What a source tells of the life of a package.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Life {
-    /// Package URL without version.
-    pub package: String,
-    /// The series of versions it is about (`3.0`), or empty for all.
-    pub cycle: String,
-    /// Latest version known, or empty.
-    pub latest: String,
-    /// Last day of maintenance (`YYYY-MM-DD`), or empty.
-    pub ends: String,
-    /// Who tells it.
-    pub source: String,
-    /// When it was told.
-    pub seen: String,
 }
 
 /// An open finding of a component.
@@ -243,7 +223,7 @@ pub fn package(purl: &str) -> String {
 }
 
 /// The order in which versions of a package follow each other; what it does not know comes first.
-fn order(purl: &str) -> impl Fn(&str) -> (bool, Vec<u8>, String) + use<> {
+pub(super) fn order(purl: &str) -> impl Fn(&str) -> (bool, Vec<u8>, String) + use<> {
     let scheme =
         Purl::parse(purl).ok().and_then(|p| of_purl(&p).map(|(e, _)| e.scheme())).unwrap_or(Scheme::Generic);
     move |version: &str| match scheme.key(version) {
@@ -296,116 +276,9 @@ pub async fn versions(db: &DatabaseConnection, actor: &Actor, of: &Detail) -> Re
     Ok(list)
 }
 
-/// What sources tell of a package's life, newest series first.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn lives(db: &DatabaseConnection, actor: &Actor, purl: &str) -> Result<Vec<Life>> {
-    actor.need(Permission::InventoryRead)?;
-    let package = package(purl);
-    let select = "SELECT package, cycle, latest, ends, source, seen FROM lifecycle WHERE workspace = $1 AND package = $2";
-    let mut list = read_lives(db, select, vec![actor.workspace.into(), package.into()]).await?;
-    let key = order(purl);
-    list.sort_by_cached_key(|l| std::cmp::Reverse(key(&l.cycle)));
-    Ok(list)
-}
-
-async fn read_lives(db: &DatabaseConnection, select: &str, values: Vec<Value>) -> Result<Vec<Life>> {
-    type Row = (String, String, String, String, String, String);
-    let rows: Vec<Row> = sql::rows(db, "reading the life of packages", select, values).await?;
-    let life =
-        |(package, cycle, latest, ends, source, seen)| Life { package, cycle, latest, ends, source, seen };
-    Ok(rows.into_iter().map(life).collect())
-}
-
-/// Of what sources tell, what is about this version: the series it belongs to, else all versions.
-pub fn life_of<'a>(lives: &'a [Life], version: &str) -> Option<&'a Life> {
-    let within = |cycle: &str| {
-        !cycle.is_empty()
-            && version.strip_prefix(cycle).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
-    };
-    let series = lives.iter().filter(|l| within(&l.cycle)).max_by_key(|l| l.cycle.len());
-    series.or_else(|| lives.iter().find(|l| l.cycle.is_empty()))
-}
-
-/// All that sources told of packages' lives, by package, at most 5,000.
-///
-/// # Errors
-/// Denied; the database does not answer.
-pub async fn all_lives(db: &DatabaseConnection, actor: &Actor, text: &str) -> Result<Vec<Life>> {
-    actor.need(Permission::InventoryRead)?;
-    let select = "SELECT package, cycle, latest, ends, source, seen FROM lifecycle WHERE workspace = $1 \
-                  AND LOWER(package || ' ' || source) LIKE $2 ESCAPE '!' ORDER BY package, cycle DESC LIMIT 5000";
-    read_lives(db, select, vec![actor.workspace.into(), super::like(text).into()]).await
-}
-
-/// Notes what a source tells of packages' lives, each in place of what was told of its package and series; where both
-/// latest version and end are empty, it is taken away. The number noted.
-///
-/// # Errors
-/// Denied (it holds for the whole workspace); [`Error::Rejected`]: no package URL, no day.
-pub async fn note_lives(change: &mut Change<'_>, list: &[Life]) -> Result<usize> {
-    let what = "noting the life of packages";
-    change.actor.need_everywhere(Permission::InventoryWrite)?;
-    let mut rows: BTreeMap<(String, String), [Value; 7]> = BTreeMap::new();
-    let mut gone: Vec<(String, String)> = Vec::new();
-    for (n, life) in list.iter().enumerate() {
-        let wrong = |field: &str, message: &str| Error::Rejected {
-            field: field.to_owned(),
-            message: format!("line {}: {message}", n + 1),
-        };
-        let package = package(life.package.trim());
-        if package.is_empty() {
-            return Err(wrong("package", "the package is a package URL, like pkg:deb/debian/openssl"));
-        }
-        let ends = super::manage::day("ends", Some(&life.ends))
-            .map_err(|_| wrong("ends", "the end is a day, YYYY-MM-DD"))?
-            .unwrap_or_default();
-        let source = named("source", &life.source).map_err(|_| wrong("source", "the source is missing"))?;
-        let cycle = life.cycle.trim().to_owned();
-        if life.latest.trim().is_empty() && ends.is_empty() {
-            gone.push((package, cycle));
-            continue;
-        }
-        let row = [
-            change.actor.workspace.into(),
-            sql::text(&package),
-            sql::text(&cycle),
-            sql::text(life.latest.trim()),
-            ends.into(),
-            sql::text(&source),
-            change.actor.now.clone().into(),
-        ];
-        rows.insert((package, cycle), row);
-    }
-    for (package, cycle) in &gone {
-        let delete = "DELETE FROM lifecycle WHERE workspace = $1 AND package = $2 AND cycle = $3";
-        let values = vec![change.actor.workspace.into(), sql::text(package), sql::text(cycle)];
-        sql::run(&change.tx, what, delete, values).await?;
-    }
-    let head = "INSERT INTO lifecycle (workspace, package, cycle, latest, ends, source, seen)";
-    let tail = "ON CONFLICT (workspace, package, cycle) DO UPDATE SET latest = excluded.latest, ends = excluded.ends, \
-                source = excluded.source, seen = excluded.seen";
-    let told: HashMap<&str, usize> = HashMap::from([("told", rows.len()), ("withdrawn", gone.len())]);
-    bulk::insert(&change.tx, what, head, tail, rows.into_values().collect()).await?;
-    change.record("lifecycle.note", "lifecycle".to_owned(), "life of packages", &(), &told);
-    Ok(list.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_series_that_a_version_belongs_to_tells_of_it() {
-        let life = |cycle: &str| Life { cycle: cycle.to_owned(), ..Life::default() };
-        let lives = [life("3"), life("3.0"), life("1.1"), life("")];
-        for (version, cycle) in
-            [("3.0.7", "3.0"), ("3.01", "3"), ("3.1.0", "3"), ("1.1.1w", "1.1"), ("1.10", "")]
-        {
-            assert_eq!(life_of(&lives, version).map(|l| l.cycle.as_str()), Some(cycle), "{version}");
-        }
-    }
 
     #[test]
     fn packages_are_purls_without_what_tells_one_build_from_another() {

@@ -32,6 +32,7 @@ mod list;
 mod list_noted;
 #[cfg(test)]
 mod list_tests;
+mod lives;
 mod manage;
 mod overview;
 mod part;
@@ -51,10 +52,7 @@ pub use amend::{Amend, amend, held_release, tags, tags_by, tags_of};
 pub use broken::{Broken, broken};
 pub use card::{Card, Property, cards, properties, remove_property, set_card, set_property};
 pub use compare::{Changed, Comparison, Piece, compare};
-pub use component::{
-    Detail, Hurt, Life, Place, Version, all_lives, component_of, hurts, life_of, lives, note_lives, package,
-    places, versions,
-};
+pub use component::{Detail, Hurt, Place, Version, component_of, hurts, package, places, versions};
 pub use deployments::{Deployment, customer, deploy, deployments, deployments_of};
 pub use devices::{
     Device, DevicePlace, Located, devices, devices_after, drop_devices, locate, locate_after, note_devices,
@@ -74,6 +72,7 @@ pub use list::{
     deployment_schema, product_list, product_schema, release_list, release_schema,
 };
 pub use list_noted::{line_list, line_schema, stakeholder_list, stakeholder_schema};
+pub use lives::{Heard, Life, all_lives, hear_lives, life_keys, life_of, lives, note_lives};
 pub use manage::{
     Consequences, LineDetail, LineEdit, ProductDetail, ProductEdit, ReleaseEdit, Thing, archive,
     consequences, delete, edit_line, edit_product, edit_release, line_of, product_of, release_edit,
@@ -488,10 +487,17 @@ pub struct Listed {
     pub findings: i64,
     /// Highest severity among them, 0 (none) to 5 (critical).
     pub worst: i64,
+    /// Latest version of its series that is told, or empty.
+    pub latest: String,
+    /// Last day of maintenance of its series that is told (`YYYY-MM-DD`), or empty.
+    pub ends: String,
+    /// Its maintenance is over, as is told.
+    pub over: bool,
 }
 
 /// Components of a release whose name, version, purl or licence holds `text`, worst first; `licence:NAME` is for
-/// those with just this licence among theirs, `licence:` for those that name none.
+/// those with just this licence among theirs, `licence:` for those that name none, `over:` for those whose maintenance
+/// is over.
 ///
 /// # Errors
 /// As [`release_of`].
@@ -504,6 +510,23 @@ pub async fn components(
     most: u64,
 ) -> Result<Vec<Listed>> {
     release_of(db, actor, release).await?;
+    if text.trim() == "over:" {
+        // what is told is compared by the order of versions, which no database knows
+        let mut list = listed(db, actor, release, "", 0, i64::MAX as u64).await?;
+        list.retain(|c| c.over);
+        return Ok(list.into_iter().skip(skip as usize).take(most as usize).collect());
+    }
+    listed(db, actor, release, text, skip, most).await
+}
+
+async fn listed(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    release: i64,
+    text: &str,
+    skip: u64,
+    most: u64,
+) -> Result<Vec<Listed>> {
     let (condition, text) = match text.trim().strip_prefix("licence:") {
         Some("") => ("o.licences = '' AND $2 = ''", String::new()),
         Some(name) => {
@@ -518,25 +541,35 @@ pub async fn components(
         }
     };
     let select = format!(
-        "SELECT c.id, c.grp, c.name, c.version, c.purl, o.licences, o.direct, o.places, \
+        "SELECT c.id, c.grp, c.name, c.version, c.purl, c.cpes, o.licences, o.direct, o.places, \
                   COALESCE(f.n, 0), COALESCE(f.worst, 0) FROM occurrence o JOIN component c ON c.id = o.component \
                   LEFT JOIN (SELECT component, COUNT(*) AS n, MAX(severity) AS worst FROM finding WHERE release = $1 \
                   AND closed IS NULL GROUP BY component) f ON f.component = c.id \
                   WHERE o.release = $1 AND {condition} ORDER BY COALESCE(f.worst, 0) DESC, COALESCE(f.n, 0) DESC, c.name, c.version, c.id LIMIT $3 OFFSET $4"
     );
     let values = vec![release.into(), text.into(), (most as i64).into(), (skip as i64).into()];
-    type Row = (i64, String, String, String, String, String, i64, String, i64, i64);
+    type Row = (i64, String, String, String, String, String, String, i64, String, i64, i64);
     let rows: Vec<Row> = sql::rows(db, "listing components", &select, values).await?;
-    let listed = |(id, group, name, version, purl, licences, direct, places, findings, worst): Row| Listed {
-        id,
-        name: if group.is_empty() { name } else { format!("{group}/{name}") },
-        version,
-        purl,
-        licences,
-        direct: direct != 0,
-        places: serde_json::from_str::<Vec<String>>(&places).map_or(1, |p| p.len() as i64),
-        findings,
-        worst,
+    let named = |r: &Row| (r.0, r.4.clone(), serde_json::from_str(&r.5).unwrap_or_default());
+    let of: Vec<(i64, String, Vec<String>)> = rows.iter().map(named).collect();
+    let lives = lives(db, actor, &of).await?;
+    let today = actor.now.get(..10).unwrap_or_default();
+    let listed = |(id, group, name, version, purl, _, licences, direct, places, findings, worst): Row| {
+        let life = lives.get(&id).and_then(|list| life_of(list, &version));
+        Listed {
+            id,
+            name: if group.is_empty() { name } else { format!("{group}/{name}") },
+            version,
+            purl,
+            licences,
+            direct: direct != 0,
+            places: serde_json::from_str::<Vec<String>>(&places).map_or(1, |p| p.len() as i64),
+            findings,
+            worst,
+            latest: life.map(|l| l.latest.clone()).unwrap_or_default(),
+            ends: life.map(|l| l.ends.clone()).unwrap_or_default(),
+            over: life.is_some_and(|l| l.is_over(today)),
+        }
     };
     Ok(rows.into_iter().map(listed).collect())
 }

@@ -40,16 +40,17 @@ pub async fn suppliers(
     let mut values: Vec<Value> = vec![actor.workspace.into(), super::like(text).into(), after.into()];
     let scope = in_lines(db, actor, Permission::InventoryRead, "p.line", &mut values)?;
     values.push((most as i64).into());
-    // Names first, bounded; what they supply is counted for those alone.
+    // Names first, bounded; what they supply is counted for those alone: releases as they are kept by supplier, components
+    // one by one, each asked whether any release that may be seen holds it.
     let select = format!(
-        "WITH named AS (SELECT DISTINCT c.supplier AS name FROM component c WHERE c.supplier <> '' AND c.supplier > $3 \
-         AND LOWER(c.supplier) LIKE $2 ESCAPE '!' AND EXISTS (SELECT 1 FROM occurrence o JOIN release r ON r.id = o.release \
-         JOIN product p ON p.id = r.product WHERE o.component = c.id AND r.workspace = $1{scope}) ORDER BY 1 LIMIT ${}) \
-         SELECT n.name, COUNT(DISTINCT c.id), COUNT(DISTINCT r.id), COALESCE(MAX(s.contact), ''), \
-         COALESCE(MAX(s.address), ''), COALESCE(MAX(s.note), '') FROM named n JOIN component c ON c.supplier = n.name \
-         AND c.supplier <> '' JOIN occurrence o ON o.component = c.id JOIN release r ON r.id = o.release \
-         JOIN product p ON p.id = r.product LEFT JOIN supplier s ON s.workspace = $1 AND s.name = n.name \
-         WHERE r.workspace = $1{scope} GROUP BY n.name ORDER BY n.name",
+        "WITH named AS (SELECT x.supplier AS name, COUNT(*) AS releases FROM release_supplier x \
+         JOIN release r ON r.id = x.release JOIN product p ON p.id = r.product WHERE x.supplier > $3 \
+         AND LOWER(x.supplier) LIKE $2 ESCAPE '!' AND r.workspace = $1{scope} GROUP BY x.supplier ORDER BY 1 LIMIT ${}) \
+         SELECT n.name, (SELECT COUNT(*) FROM component c WHERE c.supplier = n.name AND c.supplier <> '' AND EXISTS \
+         (SELECT 1 FROM occurrence o JOIN release r ON r.id = o.release JOIN product p ON p.id = r.product \
+         WHERE o.component = c.id AND r.workspace = $1{scope})), n.releases, COALESCE(s.contact, ''), \
+         COALESCE(s.address, ''), COALESCE(s.note, '') FROM named n LEFT JOIN supplier s ON s.workspace = $1 \
+         AND s.name = n.name ORDER BY n.name",
         values.len()
     );
     type Row = (String, i64, i64, String, String, String);
@@ -63,6 +64,17 @@ pub async fn suppliers(
         note,
     };
     Ok(rows.into_iter().map(supplier).collect())
+}
+
+/// Notes anew who supplies something in a release; its occurrences are in place.
+pub(super) async fn count(change: &Change<'_>, release: i64) -> Result<()> {
+    let what = "noting the suppliers of a release";
+    let delete = "DELETE FROM release_supplier WHERE release = $1";
+    sql::run(&change.tx, what, delete, vec![release.into()]).await?;
+    let insert = "INSERT INTO release_supplier (release, supplier) SELECT DISTINCT o.release, c.supplier FROM occurrence o \
+                  JOIN component c ON c.id = o.component WHERE o.release = $1 AND c.supplier <> ''";
+    sql::run(&change.tx, what, insert, vec![release.into()]).await?;
+    Ok(())
 }
 
 /// How to reach a supplier; empty texts where nothing is noted.

@@ -445,7 +445,8 @@ async fn occurrences(
         p.bom.dependencies.iter().filter_map(|(from, to)| Some((of(from)?, of(to)?))).collect();
     let rows = edges.into_iter().map(|(from, to)| [release.into(), from.into(), to.into()]).collect();
     bulk::insert(&change.tx, what, "INSERT INTO edge (release, parent, child)", "", rows).await?;
-    super::licences::count(change, release).await
+    super::licences::count(change, release).await?;
+    super::suppliers::count(change, release).await
 }
 
 /// The kind of a component as it is stored.

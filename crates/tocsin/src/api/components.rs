@@ -33,7 +33,7 @@ const USES: u64 = 100_000;
 #[into_params(parameter_in = Query)]
 struct Wanted {
     /// Only components whose name, version, purl or licence holds this text; `licence:MIT` asks for just this licence,
-    /// `licence:` for components that name none.
+    /// `licence:` for components that name none, `over:` for those whose maintenance is over, as is told.
     q: Option<String>,
 }
 

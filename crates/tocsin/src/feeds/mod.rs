@@ -6,6 +6,7 @@
 
 mod csaf;
 mod cvelist;
+mod endoflife;
 mod epss;
 mod exploitdb;
 mod fetch;
@@ -26,7 +27,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
-use tocsin_core::intel::feeds::{self, Feed, Mark, Set};
+use tocsin_core::intel::Store;
+use tocsin_core::intel::feeds::{self, Feed, Mark, Set, Sum};
 use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::db::Place;
 use tocsin_core::platform::jobs::{INSTALLATION, Payload, schedule};
@@ -61,6 +63,10 @@ pub trait Source: Sync {
     fn steps(&self) -> Option<&dyn Steps> {
         None
     }
+    /// What takes its document in, where that says nothing of vulnerabilities.
+    fn keep(&self) -> Option<&dyn Keep> {
+        None
+    }
     /// The credentials that it can be asked with.
     fn key(&self) -> Option<&'static Key> {
         None
@@ -81,6 +87,16 @@ pub trait Steps: Sync {
     fn walk(&self, walk: &mut Walk<'_>) -> Result<(), Stop>;
     /// Least time between two requests, as the publisher wants it; `keyed`: asked with credentials.
     fn gap(&self, keyed: bool) -> Duration;
+}
+
+/// How a document is taken in that is no intelligence about vulnerabilities.
+pub trait Keep: Sync {
+    /// Takes in the document at `path`, all of it or nothing: what was in it (documents and bytes aside), or why it is
+    /// not understood.
+    ///
+    /// # Errors
+    /// The disk or the database does not answer.
+    fn keep(&self, store: &Store, path: &Path) -> Result<std::result::Result<Sum, String>, Error>;
 }
 
 /// Credentials: a header with a key in it.
@@ -115,6 +131,7 @@ pub const OPTIONS: &[Setting] = &[Setting {
 pub const ALL: &[&dyn Source] = &[
     &csaf::Csaf,
     &cvelist::CveList,
+    &endoflife::EndOfLife,
     &epss::Epss,
     &exploitdb::ExploitDb,
     &kev::Kev,

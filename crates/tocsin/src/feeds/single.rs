@@ -82,6 +82,15 @@ impl Own {
         bytes: u64,
         stop: &AtomicBool,
     ) -> Result<Outcome, Error> {
+        if let Some(keep) = source.keep() {
+            return match keep.keep(store, &self.incoming)? {
+                Ok(sum) => self.good(mark, Sum { documents: 1, bytes, ..sum }),
+                Err(why) => {
+                    let error = changed(source, &format!(" ({why})"), &self.incoming);
+                    Ok(Outcome::Failed { error, wait: None, sum: Sum::default() })
+                }
+            };
+        }
         let paths = std::slice::from_ref(&self.incoming);
         let wanted = &mut |_: &_| {
             if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -107,6 +116,11 @@ impl Own {
             let error = "It was broken off and goes on at its next time.".to_owned();
             return Ok(Outcome::Failed { error, wait: None, sum });
         }
+        self.good(mark, sum)
+    }
+
+    /// What came in was understood, and is the last good edition.
+    fn good(&self, mark: Mark, sum: Sum) -> Result<Outcome, Error> {
         std::fs::rename(&self.incoming, &self.good)
             .map_err(|e| Error::io(self.good.display().to_string(), e))?;
         Ok(Outcome::Taken { mark: Some(mark), sum })

@@ -72,7 +72,8 @@ async fn one(State(app): State<App>, browser: Browser, Path(id): Path<i64>, Quer
     let skip = query.get("skip").and_then(|s| s.parse().ok()).unwrap_or(0);
     let places = inventory::places(db, actor, id, skip, PLACES).await?;
     let versions = inventory::versions(db, actor, &c).await?;
-    let lives = inventory::lives(db, actor, &c.purl).await?;
+    let of = [(id, c.purl.clone(), c.cpes.clone())];
+    let lives = inventory::lives(db, actor, &of).await?.remove(&id).unwrap_or_default();
     let findings = if actor.may(Permission::FindingRead) {
         inventory::hurts(db, actor, id, 100).await?
     } else {
@@ -217,6 +218,7 @@ async fn suppliers_csv(
 struct Lifecycle {
     page: Page,
     list: Vec<Life>,
+    more: bool,
     text: String,
     typed: Life,
     today: String,
@@ -235,9 +237,11 @@ async fn lifecycle_page(
     let actor = browser.actor();
     let get = |name: &str| query.get(name).cloned().unwrap_or_default();
     let typed = if typed.package.is_empty() { Life { package: get("package"), ..typed } } else { typed };
+    let (list, more) = inventory::all_lives(app.db(), actor, &get("text")).await?;
     show(&Lifecycle {
         page: Page::new(browser, "/products", "Life of packages").crumb("/products", "Products"),
-        list: inventory::all_lives(app.db(), actor, &get("text")).await?,
+        list,
+        more,
         text: get("text"),
         typed,
         today: now().chars().take(10).collect(),
@@ -270,9 +274,8 @@ async fn note_life(
     Form(f): Form<LifeForm>,
 ) -> Result<Response, PageError> {
     browser.check(&f.csrf)?;
-    let seen = String::new();
-    let life =
-        Life { package: f.package, cycle: f.cycle, latest: f.latest, ends: f.ends, source: f.source, seen };
+    let told = Life { cycle: f.cycle, latest: f.latest, ends: f.ends, ..Life::default() };
+    let life = Life { package: f.package, source: f.source, ..told };
     store_lives(&app, &browser, Ok(vec![life])).await
 }
 
@@ -315,7 +318,7 @@ fn read_lives(bytes: &[u8]) -> Result<Vec<Life>, String> {
             latest,
             ends,
             source: text(source),
-            seen: String::new(),
+            ..Life::default()
         });
     }
     if list.is_empty() { Err("The file has no line below its header.".to_owned()) } else { Ok(list) }
@@ -355,7 +358,7 @@ async fn lives_csv(
 ) -> Result<Response, PageError> {
     let text = query.get("text").map_or("", String::as_str);
     let mut out = Sheet::new(&["package", "cycle", "latest", "ends", "source"])?;
-    for l in inventory::all_lives(app.db(), browser.actor(), text).await? {
+    for l in inventory::all_lives(app.db(), browser.actor(), text).await?.0 {
         out.row(&[cell(&l.package), cell(&l.cycle), cell(&l.latest), l.ends, cell(&l.source)])?;
     }
     Ok(out.file("lifecycle"))

@@ -56,7 +56,19 @@ async fn components(
 ) -> Result<Response, PageError> {
     let r = inventory::release_of(app.db(), browser.actor(), id).await?;
     let text = query.get("text").map_or("", String::as_str);
-    let head = ["component", "version", "purl", "licences", "direct", "places", "open_findings", "worst"];
+    let head = [
+        "component",
+        "version",
+        "purl",
+        "licences",
+        "direct",
+        "places",
+        "open_findings",
+        "worst",
+        "latest",
+        "ends",
+        "over",
+    ];
     let mut out = Sheet::new(&head)?;
     for c in inventory::components(app.db(), browser.actor(), id, text, 0, 1_000_000).await? {
         let worst = tocsin_core::detection::SEVERITIES.get(c.worst as usize).copied().unwrap_or("unknown");
@@ -69,6 +81,9 @@ async fn components(
             c.places.to_string(),
             c.findings.to_string(),
             if c.findings > 0 { worst.to_owned() } else { String::new() },
+            cell(&c.latest),
+            c.ends,
+            c.over.to_string(),
         ])?;
     }
     Ok(out.file(&format!("{}-components", file_name(&format!("{} {}", r.product_name, r.version)))))

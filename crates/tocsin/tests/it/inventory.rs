@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::feeds;
+use crate::publisher::{Play, Publisher};
 use crate::serve::Server;
 
 const TREE: &str = r#"{"bomFormat":"CycloneDX","specVersion":"1.6","version":1,
@@ -256,4 +258,51 @@ fn a_command_uploads_into_a_new_folder_and_asks_before_an_unusual_change() {
     let server = Server::start(&data);
     let page = server.browse("GET", "/products", "").text();
     assert!(page.contains("Gateway"), "{page}");
+}
+
+#[test]
+fn what_endoflife_date_tells_stands_at_components() {
+    let dir = tempfile::tempdir().unwrap();
+    let publisher = Publisher::start();
+    let address = publisher.address("/full");
+    feeds::run(dir.path(), &publisher, &["set", "endoflife", "--address", &address], 0);
+    let cycle = |name: &str, over: bool, ends: Value, latest: &str| json!({"name": name, "isEol": over, "eolFrom": ends, "latest": {"name": latest}});
+    let document = |version: &str, series: &[Value]| {
+        let ids = json!([{"type": "purl", "id": "pkg:npm/left-pad"}, {"type": "repology", "id": "left-pad"}]);
+        let one = json!({"name": "left-pad", "label": "left-pad", "identifiers": ids, "releases": series});
+        json!({"schema_version": version, "result": [one]}).to_string().into_bytes()
+    };
+    let series =
+        [cycle("1.3", false, json!("2099-01-01"), "1.3.0"), cycle("1.0", true, json!("2016-03-22"), "1.0.2")];
+    publisher.plays([Play::Edition("one", document("1.2.0", &series))]);
+    let (feed, _) = feeds::run(dir.path(), &publisher, &["sync", "endoflife"], 0);
+    assert_eq!(feeds::numbers(&feed), [2, 2, 0, 0], "{feed}");
+
+    let server = Server::start(dir.path());
+    let api = Api { server: &server, key: server.key("contact") };
+    let release = api.upload("1.0", "gateway.cdx.json", TREE.as_bytes());
+    let left = || {
+        let (status, list) =
+            api.call("GET", &format!("/api/v2/releases/{release}/components?q=over:"), &Value::Null);
+        assert_eq!(status, 200, "{list}");
+        list["items"].as_array().unwrap().clone()
+    };
+    let list = left();
+    assert_eq!(list.len(), 1, "{list:?}");
+    let told = ["name", "latest", "ends", "over"].map(|n| list[0][n].clone());
+    assert_eq!(told, [json!("left-pad"), json!("1.0.2"), json!("2016-03-22"), json!(true)]);
+    let page = server.browse("GET", &format!("/releases/{release}?tab=components"), "").text();
+    assert!(page.contains("Its maintenance ended on 2016-03-22") && page.contains("latest 1.0.2"), "{page}");
+    let page = server.browse("GET", &format!("/components/{}", list[0]["id"]), "").text();
+    assert!(page.contains("2099-01-01"), "the other series too: {page}");
+
+    // a form that is not understood takes nothing away
+    publisher.plays([Play::Edition("two", document("2.0.0", &[]))]);
+    let (feed, _) = feeds::run(dir.path(), &publisher, &["sync", "endoflife"], 1);
+    assert!(feed["error"].as_str().unwrap().contains("schema_version"), "{feed}");
+    assert_eq!(left().len(), 1);
+    // what the source no longer tells is gone
+    publisher.plays([Play::Edition("three", document("1.2.1", &series[..1]))]);
+    feeds::run(dir.path(), &publisher, &["sync", "endoflife"], 0);
+    assert_eq!(left().len(), 0);
 }

@@ -1,7 +1,7 @@
 //! Where something is used: by name, package URL, version range, CPE name, hash, licence or vulnerability, to the
 //! releases that hold it, who has them and how many.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use sea_orm::{DatabaseConnection, Value};
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::platform::access::{Actor, Permission};
 use crate::platform::sql;
 
 mod ask;
+mod ways;
 
 use ask::{Ask, ask};
 
@@ -290,7 +291,7 @@ pub async fn answer(
     let mut releases: Vec<Holder> = seen.into_iter().skip(skip).take(most).map(holder).collect();
     parts(db, &hits.select, values, &mut releases).await?;
     if paths {
-        ways(db, &mut releases).await?;
+        ways::find(db, &mut releases).await?;
     }
     Ok(Answer { asked: hits.asked, vulnerability: hits.vulnerability, totals, releases, owners })
 }
@@ -364,75 +365,6 @@ async fn parts(
         r.parts = of.remove(&r.release).unwrap_or_default();
     }
     Ok(())
-}
-
-/// Finds the shortest way to each component that is listed, for all releases in three questions.
-async fn ways(db: &DatabaseConnection, releases: &mut [Holder]) -> Result<()> {
-    let what = "reading how components come in";
-    let ids: Vec<i64> = releases.iter().map(|r| r.release).collect();
-    let list = sql::numbers(db, 1);
-    let select = format!("SELECT release, parent, child FROM edge WHERE release IN {list}");
-    let mut edges: Vec<(i64, i64, i64)> = sql::rows(db, what, &select, vec![sql::list(&ids)]).await?;
-    let select =
-        format!("SELECT release, parent, component FROM occurrence WHERE parent <> 0 AND release IN {list}");
-    edges.extend(sql::rows::<(i64, i64, i64)>(db, what, &select, vec![sql::list(&ids)]).await?);
-    let mut above: HashMap<i64, HashMap<i64, Vec<i64>>> = HashMap::new();
-    for (release, parent, child) in edges.into_iter().filter(|(_, p, c)| p != c) {
-        above.entry(release).or_default().entry(child).or_default().push(parent);
-    }
-    let mut found: BTreeMap<(i64, i64), Vec<i64>> = BTreeMap::new();
-    let none = HashMap::new();
-    for r in releases.iter() {
-        let above = above.get(&r.release).unwrap_or(&none);
-        for part in &r.parts {
-            if let Some(way) = up(above, part.component) {
-                found.insert((r.release, part.component), way);
-            }
-        }
-    }
-    let wanted: HashSet<i64> = found.values().flatten().copied().collect();
-    let wanted: Vec<i64> = wanted.into_iter().collect();
-    let select = format!("SELECT id, grp, name, version FROM component WHERE id IN {list}");
-    let rows: Vec<(i64, String, String, String)> =
-        sql::rows(db, what, &select, vec![sql::list(&wanted)]).await?;
-    let name = |(id, group, name, version): (i64, String, String, String)| {
-        let name = if group.is_empty() { name } else { format!("{group}/{name}") };
-        (id, if version.is_empty() { name } else { format!("{name} {version}") })
-    };
-    let names: HashMap<i64, String> = rows.into_iter().map(name).collect();
-    for r in releases {
-        for part in &mut r.parts {
-            if let Some(way) = found.get(&(r.release, part.component)) {
-                part.path = way.iter().filter_map(|id| names.get(id).cloned()).collect();
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The shortest way upwards to something that nothing needs, from top to bottom; nothing where all goes round or the
-/// component stands alone.
-fn up(above: &HashMap<i64, Vec<i64>>, component: i64) -> Option<Vec<i64>> {
-    let mut by: HashMap<i64, i64> = HashMap::from([(component, component)]);
-    let mut queue = VecDeque::from([component]);
-    while let Some(at) = queue.pop_front() {
-        let Some(parents) = above.get(&at).filter(|p| !p.is_empty()) else {
-            let mut way = vec![at];
-            let mut n = at;
-            while n != component {
-                n = *by.get(&n)?;
-                way.push(n);
-            }
-            return (way.len() > 1).then_some(way);
-        };
-        for parent in parents {
-            if !by.contains_key(parent) {
-                by.insert(*parent, at);
-                queue.push_back(*parent);
-            }
-        }
-    }
-    None
 }
 
 /// One row for each release and component that answers, at most `most`; for what may be asked see [`answer`].

@@ -23,6 +23,7 @@ mod m0033_notify;
 mod m0034_counts;
 mod m0035_sources;
 mod m0037_desk;
+mod m0045_told;
 
 /// All migrations.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_counts::Migration),
             Box::new(m0035_sources::Migration),
             Box::new(m0037_desk::Migration),
+            Box::new(m0045_told::Migration),
         ]
     }
 }
