@@ -97,8 +97,11 @@ fn document(seed: &mut Seed) -> Vec<u8> {
         components.push(json!({"type": "library", "bom-ref": format!("c{n}"), "name": name, "version": version,
             "purl": format!("pkg:npm/{name}@{version}"), "licenses": [{"license": {"id": licence}}], "hashes": [{"alg": "SHA-256", "content": format!("{at:064x}")}]}));
     }
+    // a tree of four below each, and across it what several need
+    let needs =
+        |n: u64| (n * 4 + 1..n * 4 + 5).chain([n * 3 + 2]).filter(|c| *c < HELD).map(|c| format!("c{c}"));
     let edges: Vec<_> = (0..HELD)
-        .map(|n| json!({"ref": format!("c{n}"), "dependsOn": [format!("c{}", (n * 7 + 1) % HELD)]}))
+        .map(|n| json!({"ref": format!("c{n}"), "dependsOn": needs(n).collect::<std::collections::BTreeSet<_>>()}))
         .collect();
     json!({"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1, "components": components,
         "dependencies": edges})

@@ -338,14 +338,16 @@ async fn parts(
 ) -> Result<()> {
     let ids: Vec<i64> = releases.iter().map(|r| r.release).collect();
     values.push(sql::list(&ids));
+    // the releases as a list of numbers, so that an index that begins with what is asked for goes on with them
+    let listed = format!("hit.release IN {}", sql::numbers(db, values.len()));
+    let listed = sql::picked(db.get_database_backend(), &listed);
     // The question's own values come first; `$1` may be unused in it, so it is named here.
     let select = format!(
         "WITH hit AS ({hits}), listed AS (SELECT hit.release, c.id, c.grp, c.name, c.version, c.purl, \
          ROW_NUMBER() OVER (PARTITION BY hit.release ORDER BY c.name, c.version, c.id) AS n FROM hit JOIN component c \
-         ON c.id = hit.component WHERE $1 = $1 AND hit.release IN {}) SELECT x.release, x.id, x.grp, x.name, x.version, \
+         ON c.id = hit.component WHERE $1 = $1 AND {listed}) SELECT x.release, x.id, x.grp, x.name, x.version, \
          x.purl, o.direct FROM listed x JOIN occurrence o ON o.release = x.release AND o.component = x.id \
-         WHERE x.n <= {PARTS} ORDER BY x.release, x.n",
-        sql::numbers(db, values.len())
+         WHERE x.n <= {PARTS} ORDER BY x.release, x.n"
     );
     type Row = (i64, i64, String, String, String, String, i64);
     let rows: Vec<Row> = sql::rows(db, "listing what is used", &select, values).await?;

@@ -19,9 +19,10 @@ impl MigrationTrait for Migration {
 }
 
 /// `lifecycle_told` is of no workspace: what is public about packages. `package` is a package URL without version, or
-/// part, vendor and product of a CPE name. `release_supplier` holds who supplies something in a release. What waits for a decision is walked from one flaw to the next, however many
-/// findings each has: the flaw is the second key; how far a flaw reaches, since when, and
-/// among findings of a severity, is in an index alone.
+/// part, vendor and product of a CPE name. `release_supplier` holds who supplies something in a release. Few documents
+/// have components that are parts of others (`occurrence_part`). What waits for a decision is walked from one flaw to the
+/// next, however many findings each has: the flaw is the second key. How far a flaw reaches, since when, and among
+/// findings of a severity, is in an index alone.
 const SCHEMA: &str = "
 CREATE TABLE lifecycle_told (package TEXT NOT NULL, cycle TEXT NOT NULL, source TEXT NOT NULL, latest TEXT NOT NULL,
   ends TEXT NOT NULL, over INTEGER NOT NULL, seen TEXT NOT NULL, PRIMARY KEY (package, cycle, source));
@@ -30,6 +31,7 @@ CREATE TABLE release_supplier (release INTEGER NOT NULL REFERENCES release (id) 
 CREATE INDEX release_supplier_release ON release_supplier (release);
 INSERT INTO release_supplier (release, supplier) SELECT DISTINCT o.release, c.supplier FROM component c
   JOIN occurrence o ON o.component = c.id WHERE c.supplier <> '';
+CREATE INDEX occurrence_part ON occurrence (release, component) WHERE parent <> 0;
 DROP INDEX finding_flaw;
 CREATE INDEX finding_flaw ON finding (vulnerability, workspace, id, closed, confidence, release, status, first_seen,
   severity);
