@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use tocsin::intake::{self, Place};
 use tocsin::server::{App, later, now, random};
 use tocsin_core::detection::{self, Filter, Reach};
-use tocsin_core::inventory::{self, Deployment, Life};
+use tocsin_core::inventory::{self, Deployment, Life, ReleaseEdit};
 use tocsin_core::platform::access::{Actor, Role};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::people::{self, Acceptance, Begun, From, Known, Seen};
@@ -168,6 +168,13 @@ async fn ship(app: &App, workspace: i64, product: &Product, sets: &bom::Sets) ->
             .collect();
         let mut change = Change::begin(app.db(), &actor).await?;
         inventory::deploy(&mut change, done.release, &deployments).await?;
+        let edit = ReleaseEdit {
+            version: release.version.clone(),
+            released: Some(release.released.clone()),
+            support_until: Some(release.support.clone()),
+            note: String::new(),
+        };
+        inventory::edit_release(&mut change, done.release, &edit).await?;
         change.commit().await?;
     }
     Ok(())

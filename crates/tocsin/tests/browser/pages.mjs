@@ -508,6 +508,7 @@ const pages = {
   search: "/search?q=pump",
   workspaces: "/workspaces",
   used: "/where-used?q=openssl",
+  ways: "/where-used",
   audit: "/audit",
   jobs: "/jobs",
   job,
