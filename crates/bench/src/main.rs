@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "figures are what this program is for")]
 
+mod mail;
 mod portfolio;
 mod relevance;
 mod replay;

@@ -11,15 +11,18 @@ use anyhow::Context;
 use serde_json::json;
 use tocsin::intake::{self, Place as Where};
 use tocsin::rematch::rematch;
-use tocsin::server::{self, App, later, now, random};
+use tocsin::server::{self, App, Means, later, now, random};
+use tocsin::worker::{self, Node};
 use tocsin_core::detection;
 use tocsin_core::intel::Store;
 use tocsin_core::inventory::{self, Deployment};
+use tocsin_core::notify::{self, NewChannel};
 use tocsin_core::platform::access::{Actor, Role};
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::db::Place;
 use tocsin_core::platform::people;
 
+use crate::mail::Sink;
 use crate::seed::Seed;
 use crate::{figure, peak_mib};
 
@@ -137,7 +140,11 @@ fn one(bench: &str, data: &Path, place: Place, releases: u64) -> anyhow::Result<
     import(&store, &feed)?;
     figure(bench, "intelligence imported", started.elapsed().as_secs_f64(), "s");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let app = runtime.block_on(App::open(data.to_owned(), place.clone(), false))?;
+    let app = runtime.block_on(App::open_with(
+        data.to_owned(),
+        place.clone(),
+        Means { allowed: vec!["127.0.0.1".to_owned()], ..Means::default() },
+    ))?;
     let workspace = runtime.block_on(people::first_workspace(app.db(), "Bench", &now()))?;
     // as a server does that starts; the first time it writes down which program matches
     runtime.block_on(rematch(&app, &|_, _| {}))?;
@@ -145,6 +152,7 @@ fn one(bench: &str, data: &Path, place: Place, releases: u64) -> anyhow::Result<
     let (address, cookie, key) = join(&runtime, &app, workspace)?;
     pages(bench, &runtime, &app, workspace, address, &cookie, &key)?;
     fan_out(bench, &runtime, &app, &store, workspace, data)?;
+    to_mail(bench, &runtime, &app, &store, workspace, data)?;
     figure(bench, "peak memory", peak_mib(), "MiB");
     if let Place::File(file) = &place {
         figure(bench, "database", std::fs::metadata(file)?.len() as f64 / 1048576.0, "MiB");
@@ -206,7 +214,7 @@ fn join(
     workspace: i64,
 ) -> anyhow::Result<(SocketAddr, String, String)> {
     let actor = Actor::system(workspace, &now());
-    let roles = [Role::Administrator, Role::Manager];
+    let roles = [Role::Administrator, Role::Manager, Role::Contact];
     let until = later(1);
     let invite = people::invite(app.db(), &actor, random, "", &roles, None, &until);
     let token = runtime.block_on(invite)?;
@@ -332,6 +340,55 @@ fn fan_out(
         figure(bench, "new vulnerability: findings new", done.new as f64, "1");
         figure(bench, "new vulnerability: releases hurt", spread.releases as f64, "1");
         figure(bench, "new vulnerability: releases matched as a whole", done.whole as f64, "1");
+    }
+    Ok(())
+}
+
+/// From a record's bytes to the mail of who is in charge, through everything between: index, findings, message, job.
+fn to_mail(
+    bench: &str,
+    runtime: &tokio::runtime::Runtime,
+    app: &App,
+    store: &Store,
+    workspace: i64,
+    data: &Path,
+) -> anyhow::Result<()> {
+    let sink = Sink::start()?;
+    let actor = Actor::system(workspace, &now());
+    let set = [
+        ("host", "127.0.0.1".to_owned()),
+        ("port", sink.port.to_string()),
+        ("security", "none".to_owned()),
+        ("from", "psirt@example.com".to_owned()),
+    ];
+    let channel = NewChannel {
+        kind: "mail".to_owned(),
+        name: "mail".to_owned(),
+        settings: set.map(|(n, v)| (n.to_owned(), v)).into(),
+        enabled: true,
+        ..NewChannel::default()
+    };
+    runtime.block_on(notify::set_channel(app.db(), &actor, (app.vault(), random), 0, &channel))?;
+    let node = Node::of(data);
+    runtime.block_on(worker::start(app, data.to_owned(), node, worker::WORKERS))?;
+    // what is left from before is told first
+    std::thread::sleep(Duration::from_secs(60));
+    let mut times = Vec::new();
+    for (n, id) in ["CVE-2026-2001", "CVE-2026-2002", "CVE-2026-2003"].into_iter().enumerate() {
+        let file = data.join(format!("{id}.jsonl"));
+        std::fs::write(&file, record(id, &format!("pkg-{}", 800 + n), 99, 1))?;
+        let started = Instant::now();
+        import(store, &file)?;
+        match sink.came(id, Duration::from_secs(300)) {
+            Some(at) => times.push(at - started),
+            None => println!(
+                "{}",
+                json!({"bench": bench, "what": format!("mail of {id}"), "status": "none came"})
+            ),
+        }
+    }
+    for time in times {
+        figure(bench, "from a record of 650 releases to the owner's mail", time.as_secs_f64(), "s");
     }
     Ok(())
 }
