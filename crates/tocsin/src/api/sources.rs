@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use tocsin_core::intel::feeds::{Run, Set, runs};
+use tocsin_core::intel::feeds::{Provider, Run, Set, Signer, decide, providers, runs};
 use tocsin_core::platform::access::Permission;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,6 +27,9 @@ pub(super) const ACCESS: &[Route] = &[
     ("PUT", "/api/v2/sources/{name}/key", Access::Needs(Permission::SettingsWrite)),
     ("DELETE", "/api/v2/sources/{name}/key", Access::Needs(Permission::SettingsWrite)),
     ("POST", "/api/v2/sources/{name}/run", Access::Needs(Permission::SettingsWrite)),
+    ("GET", "/api/v2/sources/{name}/providers", Access::Needs(Permission::IntelRead)),
+    ("PUT", "/api/v2/sources/{name}/signers/{id}", Access::Needs(Permission::SettingsWrite)),
+    ("DELETE", "/api/v2/sources/{name}/signers/{id}", Access::Needs(Permission::SettingsWrite)),
 ];
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -36,6 +39,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(past))
         .routes(routes!(set_key, forget_key))
         .routes(routes!(run))
+        .routes(routes!(owners))
+        .routes(routes!(accept, forget))
 }
 
 fn source(name: &str) -> Result<&'static dyn Source, ApiError> {
@@ -167,4 +172,51 @@ async fn run(
 ) -> Result<Response, ApiError> {
     let job = feeds::ask(app.db(), &who.actor, source(&name)?).await?;
     Ok((StatusCode::ACCEPTED, Json(Asked { job })).into_response())
+}
+
+/// Publishers that a source follows
+///
+/// By name, with the keys that each showed and what the signatures of its last documents came to. Sources of one publisher
+/// have none.
+#[utoipa::path(get, path = "/api/v2/sources/{name}/providers", tag = "Sources",
+    params(("name" = String, Path, description = "Name of the source.")),
+    responses((status = 200, description = "Its publishers.", body = Page<Provider>)))]
+async fn owners(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(name): Path<String>,
+) -> Result<Json<Page<Provider>>, ApiError> {
+    Ok(Json(Page { items: providers(app.db(), &who.actor, source(&name)?.name()).await?, next: None }))
+}
+
+/// Accepts a publisher's key
+///
+/// What is signed with it is taken in from then on.
+#[utoipa::path(put, path = "/api/v2/sources/{name}/signers/{id}", tag = "Sources",
+    params(("name" = String, Path, description = "Name of the source."),
+        ("id" = i64, Path, description = "Id of the key.")),
+    responses((status = 200, description = "The key, trusted.", body = Signer)))]
+async fn accept(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((name, id)): Path<(String, i64)>,
+) -> Result<Json<Signer>, ApiError> {
+    Ok(Json(decide(app.db(), &who.actor, source(&name)?.name(), id, true).await?))
+}
+
+/// Forgets a publisher's key
+///
+/// What is signed with it is not taken in any more. A publisher of which no key is known begins anew: the key that it shows
+/// next is trusted.
+#[utoipa::path(delete, path = "/api/v2/sources/{name}/signers/{id}", tag = "Sources",
+    params(("name" = String, Path, description = "Name of the source."),
+        ("id" = i64, Path, description = "Id of the key.")),
+    responses((status = 204, description = "It is forgotten.")))]
+async fn forget(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((name, id)): Path<(String, i64)>,
+) -> Result<StatusCode, ApiError> {
+    decide(app.db(), &who.actor, source(&name)?.name(), id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

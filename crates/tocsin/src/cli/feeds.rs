@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
-use tocsin_core::intel::feeds::{self as state, Feed, Set};
+use tocsin_core::intel::feeds::{self as state, Feed, Provider, Set};
 use tocsin_core::platform::db;
 use tocsin_core::platform::vault::Vault;
 
@@ -95,6 +95,12 @@ pub enum Verb {
         /// A further setting (proxy=http://HOST:PORT, ecosystems=npm,PyPI); an empty value takes it away
         #[arg(long, value_name = "NAME=VALUE")]
         option: Vec<String>,
+        /// Trust a key that a publisher of the source shows; it was compared with what the publisher says elsewhere
+        #[arg(long, value_name = "FINGERPRINT")]
+        accept_key: Option<String>,
+        /// Forget a key of a publisher of the source: what is signed with it is not taken in
+        #[arg(long, value_name = "FINGERPRINT", conflicts_with = "accept_key")]
+        forget_key: Option<String>,
     },
 }
 
@@ -158,12 +164,16 @@ async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Resul
     let (mut shown, mut failed) = (Vec::new(), false);
     match &args.verb {
         Verb::Status { names } => shown = chosen(names)?,
-        Verb::Set { name, on, off, address, key_file, no_key, option } => {
+        Verb::Set { name, on, off, address, key_file, no_key, option, accept_key, forget_key } => {
             let source = feeds::source(name)?;
             let actor = feeds::actor();
             if key_file.is_some() || *no_key {
                 let key = key_file.as_deref().map(key_of).transpose()?;
                 feeds::set_key(&db, &actor, &Vault::new(means.dir), source, key.as_deref()).await?;
+            }
+            if let Some(fingerprint) = accept_key.as_ref().or(forget_key.as_ref()) {
+                let id = state::key_of(&db, &actor, name, fingerprint).await?;
+                state::decide(&db, &actor, name, id, accept_key.is_some()).await?;
             }
             let enabled = (*on || *off).then_some(*on);
             let new = Set { enabled, address: address.clone(), options: options(option)? };
@@ -198,8 +208,11 @@ async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Resul
         }
     }
     all = state::feeds(&db, &feeds::actor()).await?;
-    let rows: Vec<(&dyn Source, Feed)> =
-        shown.into_iter().map(|s| (s, all.get(s.name()).cloned().unwrap_or_default())).collect();
+    let mut rows: Vec<Row> = Vec::new();
+    for source in shown {
+        let providers = state::providers(&db, &feeds::actor(), source.name()).await?;
+        rows.push((source, all.get(source.name()).cloned().unwrap_or_default(), providers));
+    }
     let written = match args.format {
         DataFormat::Json => {
             writeln!(out, "{}", json!({"sources": rows.iter().map(told).collect::<Vec<_>>()}))
@@ -275,15 +288,18 @@ fn fetched(
     Ok(failed)
 }
 
-fn told((source, feed): &(&dyn Source, Feed)) -> Value {
+/// A source with its state and the publishers that it follows.
+type Row = (&'static dyn Source, Feed, Vec<Provider>);
+
+fn told((source, feed, providers): &Row) -> Value {
     json!({"name": source.name(), "title": source.title(), "address": feeds::address(*source, feed),
         "followed": feed.enabled, "tried": feed.tried, "good": feed.good, "error": feed.error,
         "failures": feed.failures, "not_before": feed.not_before, "read": feed.read, "new": feed.new,
         "changed": feed.changed, "refused": feed.refused, "bytes": feed.bytes, "options": feed.options,
-        "keyed": feed.keyed})
+        "keyed": feed.keyed, "providers": providers})
 }
 
-fn table(out: &mut dyn Write, rows: &[(&dyn Source, Feed)]) -> std::io::Result<()> {
+fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
     let time = |t: &Option<String>| {
         t.as_deref().map_or("never".to_owned(), |t| format!("{}Z", t.get(..19).unwrap_or(t)))
     };
@@ -292,7 +308,7 @@ fn table(out: &mut dyn Write, rows: &[(&dyn Source, Feed)]) -> std::io::Result<(
         "{:<12} {:<8} {:<20} {:>9} {:>9} {:>9}",
         "SOURCE", "FOLLOWED", "GOOD", "READ", "NEW", "CHANGED"
     )?;
-    for (source, feed) in rows {
+    for (source, feed, providers) in rows {
         let followed = if feed.enabled { "yes" } else { "no" };
         let (name, good) = (source.name(), time(&feed.good));
         writeln!(
@@ -308,6 +324,13 @@ fn table(out: &mut dyn Write, rows: &[(&dyn Source, Feed)]) -> std::io::Result<(
         }
         if let Some(until) = feed.paused(&now()) {
             writeln!(out, "  left alone until {until}")?;
+        }
+        for p in providers.iter().filter(|p| p.unsigned > 0) {
+            writeln!(out, "  {} of {} bore no signature", p.unsigned, clip(&plain(&p.owner), 200))?;
+        }
+        for (p, k) in providers.iter().flat_map(|p| p.keys.iter().map(move |k| (p, k))) {
+            let known = if k.trusted { "trusted" } else { "not accepted" };
+            writeln!(out, "  key {} of {}: {known}", k.fingerprint, clip(&plain(&p.owner), 200))?;
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! CSAF providers and aggregators (CSAF 2.0, section 7): found by their domain, listed by ROLIE feeds or `changes.csv`,
-//! each document checked against the hash that stands beside it.
+//! each document checked against the hash and the signature that stand beside it.
+
+mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -15,6 +17,7 @@ use tocsin_core::platform::clock;
 use super::walk::Document;
 use super::{Setting, Source, Steps, Stop, Walk};
 use crate::outbound::Refused;
+use signed::Signers;
 
 /// See the module.
 pub struct Csaf;
@@ -54,12 +57,21 @@ impl Source for Csaf {
         Some(self)
     }
     fn options(&self) -> &'static [Setting] {
-        &[Setting {
-            name: "providers",
-            title: "Providers",
-            words: "More providers and aggregators beside the address, with commas between: a domain (example.com) or the \
-                    address of a provider-metadata.json or aggregator.json.",
-        }]
+        &[
+            Setting {
+                name: "providers",
+                title: "Providers",
+                words: "More providers and aggregators beside the address, with commas between: a domain (example.com) or \
+                        the address of a provider-metadata.json or aggregator.json.",
+            },
+            Setting {
+                name: "signed",
+                title: "Must be signed",
+                words: "Providers whose documents are not taken in without an OpenPGP signature, with commas between, as \
+                        they are named under Signatures; all: every one. Empty: what bears no signature is taken in and \
+                        counted; a signature that does not fit is never taken in.",
+            },
+        ]
     }
 }
 
@@ -86,6 +98,7 @@ struct Reached {
 #[serde(default)]
 struct Metadata {
     role: String,
+    public_openpgp_keys: Vec<signed::Named>,
     distributions: Vec<Distribution>,
     csaf_providers: Vec<Listed>,
     csaf_publishers: Vec<Listed>,
@@ -166,6 +179,8 @@ struct Told {
     address: String,
     /// Addresses of its hashes, the first of which that is there counts; none where none must be there.
     hashes: Vec<String>,
+    /// Addresses at which its signature may be.
+    signatures: Vec<String>,
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, String> {
@@ -186,7 +201,12 @@ fn rolie(bytes: &[u8]) -> Result<Vec<Told>, String> {
         let mut hashes = rel("hash");
         hashes.sort_by_key(|h| !h.ends_with(".sha512"));
         let updated = clock::parse(&e.updated).map(clock::text).map_err(|e| e.to_string())?;
-        Ok(Told { updated, address, hashes })
+        let mut signatures = rel("signature");
+        signatures.truncate(3);
+        if signatures.is_empty() {
+            signatures.push(format!("{address}.asc"));
+        }
+        Ok(Told { updated, address, hashes, signatures })
     };
     document.feed.entry.into_iter().map(told).collect()
 }
@@ -217,7 +237,8 @@ fn changes(bytes: &[u8], base: &str, trusted: bool) -> Result<Vec<Told>, String>
         } else {
             Vec::new()
         };
-        all.push(Told { updated, address, hashes });
+        let signatures = vec![format!("{address}.asc")];
+        all.push(Told { updated, address, hashes, signatures });
     }
     Ok(all)
 }
@@ -321,9 +342,10 @@ fn told_by(walk: &mut Walk<'_>, list: &str, base: Option<&str>, trusted: bool) -
     told.map_err(|why| walk.changed(&why, &document))
 }
 
-/// A document whose hash is right.
-fn checked(walk: &mut Walk<'_>, told: &Told, name: &str) -> Result<Document, Stop> {
+/// A document whose hash and signature are right.
+fn checked(walk: &mut Walk<'_>, told: &Told, name: &str, signers: &mut Signers) -> Result<Document, Stop> {
     let document = walk.whole(&told.address, name)?;
+    let bytes = read(&document.path, 256 << 20).map_err(|why| walk.changed(&why, &document))?;
     for (n, hash) in told.hashes.iter().enumerate() {
         let file = match walk.whole(hash, "hash") {
             // the other one may be there
@@ -331,12 +353,12 @@ fn checked(walk: &mut Walk<'_>, told: &Told, name: &str) -> Result<Document, Sto
             other => other?,
         };
         let wanted = read(&file.path, 1 << 16).unwrap_or_default();
-        let bytes = read(&document.path, 256 << 20).map_err(|why| walk.changed(&why, &document))?;
         if !fits(&wanted, &bytes) {
             return Err(Stop::Changed(format!("it is not what {hash} says that it is")));
         }
         break;
     }
+    signers.check(walk, &bytes, &told.signatures)?;
     Ok(document)
 }
 
@@ -345,6 +367,7 @@ fn list(
     walk: &mut Walk<'_>,
     cursor: &mut Cursor,
     (address, base, trusted): (&str, Option<&str>, bool),
+    signers: &mut Signers,
 ) -> Result<(), Stop> {
     let mut told = told_by(walk, address, base, trusted)?;
     told.sort_unstable();
@@ -360,7 +383,7 @@ fn list(
         let mut documents = Vec::new();
         for (at, one) in batch.iter().enumerate() {
             walk.progress((n * BATCH + at) as u64, total, address);
-            match checked(walk, one, &format!("{at:03}.json")) {
+            match checked(walk, one, &format!("{at:03}.json"), signers) {
                 Ok(document) => documents.push(document),
                 Err(why) => {
                     walk.pass_over(&one.address, why)?;
@@ -386,8 +409,26 @@ fn list(
     Ok(())
 }
 
-/// Takes in what is new of a provider.
-fn provider(walk: &mut Walk<'_>, cursor: &mut Cursor, found: &Metadata) -> Result<(), Stop> {
+/// Takes in what is new of a provider, which is followed under the name `owner`.
+fn provider(walk: &mut Walk<'_>, cursor: &mut Cursor, found: &Metadata, owner: &str) -> Result<(), Stop> {
+    if found.distributions.is_empty() {
+        return Ok(());
+    }
+    let mut signers = match Signers::of(walk, owner, &found.public_openpgp_keys) {
+        Ok(signers) => signers,
+        Err(why) => return walk.pass_over(owner, why),
+    };
+    let came = distributions(walk, cursor, found, &mut signers);
+    signers.end(walk)?;
+    came
+}
+
+fn distributions(
+    walk: &mut Walk<'_>,
+    cursor: &mut Cursor,
+    found: &Metadata,
+    signers: &mut Signers,
+) -> Result<(), Stop> {
     let trusted = found.role == "csaf_trusted_provider";
     for distribution in found.distributions.iter().take(MOST) {
         let open = |f: &&RolieFeed| matches!(f.tlp_label.as_str(), "" | "WHITE" | "CLEAR" | "UNLABELED");
@@ -401,7 +442,7 @@ fn provider(walk: &mut Walk<'_>, cursor: &mut Cursor, found: &Metadata) -> Resul
             Vec::new()
         };
         for (address, base) in lists {
-            if let Err(why) = list(walk, cursor, (&address, base, trusted)) {
+            if let Err(why) = list(walk, cursor, (&address, base, trusted), signers) {
                 walk.pass_over(&address, why)?;
             }
         }
@@ -426,12 +467,12 @@ impl Steps for Csaf {
                 }
             };
             walk.progress(n as u64, providers.len() as u64, name);
-            provider(walk, &mut cursor, &found)?;
+            provider(walk, &mut cursor, &found, name)?;
             for listed in found.csaf_providers.iter().chain(&found.csaf_publishers).take(MOST) {
                 // an aggregator's copies of a publisher that has no metadata of its own in this form
                 let address = listed.mirrors.first().unwrap_or(&listed.metadata.url);
                 match metadata(walk, address) {
-                    Ok(found) => provider(walk, &mut cursor, &found)?,
+                    Ok(found) => provider(walk, &mut cursor, &found, address)?,
                     Err(why) => walk.pass_over(address, why)?,
                 }
             }

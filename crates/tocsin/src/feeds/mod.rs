@@ -14,6 +14,7 @@ mod kev;
 mod metasploit;
 mod mirror;
 mod nvd;
+mod openpgp;
 mod osv;
 mod single;
 mod sync;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tocsin_core::Error as Fault;
 use tocsin_core::intel::Store;
-use tocsin_core::intel::feeds::{Mark, Outcome, Sum};
+use tocsin_core::intel::feeds::{Mark, Outcome, Signed, Signer, Sum};
 
 use super::fetch::{Wish, fetch};
 use super::sync::Way;
@@ -249,6 +249,32 @@ impl<'a> Walk<'a> {
             Sink::Nowhere => {}
         }
         self.cursor = text;
+        Ok(())
+    }
+
+    /// Notes the keys that a publisher of documents shows, by their fingerprints; those that are known of it, and whether
+    /// each is trusted. A mirror trusts what it is shown: who takes it in checks again.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub fn keys_shown(&mut self, owner: &str, fingerprints: &[String]) -> Result<Vec<Signer>, Stop> {
+        if let Sink::Store(store) = self.into {
+            let whose = (self.source.name(), owner);
+            return Ok(store.keys_shown(&actor(), whose, fingerprints).map_err(Error::from)?);
+        }
+        let one =
+            |f: &String| Signer { id: 0, fingerprint: f.clone(), trusted: true, seen: self.now.clone() };
+        Ok(fingerprints.iter().map(one).collect())
+    }
+
+    /// Notes what the signatures of a publisher's documents came to.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub fn signed(&mut self, owner: &str, signed: &Signed) -> Result<(), Stop> {
+        if let Sink::Store(store) = self.into {
+            store.signed(&actor(), (self.source.name(), owner), signed).map_err(Error::from)?;
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use axum::{Form, Router};
 use serde::Deserialize;
 use tocsin_core::Error;
-use tocsin_core::intel::feeds::{self as stored, Run, Set};
+use tocsin_core::intel::feeds::{self as stored, Provider, Run, Set};
 use tocsin_core::platform::access::{Actor, Permission};
 
 use super::session::Wrong;
@@ -28,6 +28,7 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/sources/{name}", Access::Needs(Permission::SettingsWrite)),
     ("POST", "/sources/{name}/run", Access::Needs(Permission::SettingsWrite)),
     ("POST", "/sources/{name}/again", Access::Needs(Permission::SettingsWrite)),
+    ("POST", "/sources/{name}/signers/{id}", Access::Needs(Permission::SettingsWrite)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -37,6 +38,7 @@ pub fn routes() -> Router<App> {
         .route("/sources/{name}", get(one).post(set))
         .route("/sources/{name}/run", post(run))
         .route("/sources/{name}/again", post(again))
+        .route("/sources/{name}/signers/{id}", post(decide))
 }
 
 /// Columns that a list can be in order of: name in the address, head, right aligned.
@@ -198,6 +200,7 @@ struct One {
     key_words: &'static str,
     fields: Vec<Field>,
     runs: Vec<Run>,
+    providers: Vec<Provider>,
     may_set: bool,
     form: Typed,
     done: String,
@@ -247,6 +250,7 @@ async fn source_page(
         key_words: source.key().map_or("", |k| k.words),
         fields: feeds::settings(source).map(field).collect(),
         runs: stored::runs(app.db(), &actor, source.name()).await?,
+        providers: stored::providers(app.db(), &actor, source.name()).await?,
         may_set: may_set(&actor),
         state,
         form,
@@ -331,4 +335,22 @@ async fn again(
     let source = source(&name)?;
     stored::again(app.db(), &at_now(&browser), source.name()).await?;
     Ok(back(source.name(), "It is read from its beginning at its next time."))
+}
+
+#[derive(Deserialize)]
+struct Decided {
+    csrf: String,
+    accept: Option<String>,
+}
+
+async fn decide(
+    State(app): State<App>,
+    browser: Browser,
+    Path((name, id)): Path<(String, i64)>,
+    Form(form): Form<Decided>,
+) -> Result<Response, PageError> {
+    browser.check(&form.csrf)?;
+    let (source, accept) = (source(&name)?, form.accept.is_some());
+    stored::decide(app.db(), &at_now(&browser), source.name(), id, accept).await?;
+    Ok(back(source.name(), if accept { "The key is accepted." } else { "The key is forgotten." }))
 }

@@ -36,6 +36,7 @@ mod rematch;
 mod scan;
 mod serve;
 mod show;
+mod signatures;
 mod sources;
 mod telling;
 mod tidy;

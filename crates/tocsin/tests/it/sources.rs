@@ -48,7 +48,7 @@ impl Follower {
     }
 }
 
-fn known(dir: &Path, id: &str) -> bool {
+pub fn known(dir: &Path, id: &str) -> bool {
     tocsin(dir, &["db", "show", id]).status.success()
 }
 
@@ -67,7 +67,7 @@ fn page(start: u64, total: u64, cves: &[u64]) -> Vec<u8> {
     .into_bytes()
 }
 
-fn edition(body: Vec<u8>) -> Play {
+pub fn edition(body: Vec<u8>) -> Play {
     Play::Edition("e", body)
 }
 
@@ -295,7 +295,7 @@ fn the_cve_list_is_taken_whole_and_then_by_its_deltas() {
 }
 
 /// A security advisory.
-fn csaf(id: &str, cve: &str) -> Vec<u8> {
+pub fn csaf(id: &str, cve: &str) -> Vec<u8> {
     json!({"document": {"category": "csaf_security_advisory", "csaf_version": "2.0", "title": "A pump",
             "publisher": {"category": "vendor", "name": "Maker", "namespace": "https://maker.example"},
             "tracking": {"id": id, "status": "final", "version": "1", "initial_release_date": "2025-01-01T00:00:00Z",
@@ -307,7 +307,7 @@ fn csaf(id: &str, cve: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn sha256(bytes: &[u8]) -> Vec<u8> {
+pub fn sha256(bytes: &[u8]) -> Vec<u8> {
     use sha2::Digest;
     let hex: String = sha2::Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect();
     format!("{hex}  a.json\n").into_bytes()

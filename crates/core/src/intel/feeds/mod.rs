@@ -17,10 +17,12 @@ use crate::platform::sql;
 use crate::platform::vault::Vault;
 
 mod note;
+mod signers;
 #[cfg(test)]
 mod tests;
 
 pub use note::{Outcome, PATIENCE, Run, Sum, note, runs, times};
+pub use signers::{Provider, Signed, Signer, decide, key_of, providers, shown};
 
 /// Longest value of an option, and longest key, in bytes.
 const LONGEST_VALUE: usize = 4000;

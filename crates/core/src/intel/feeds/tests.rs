@@ -136,3 +136,36 @@ fn a_key_is_sealed_and_another_address_is_read_from_its_beginning() {
         assert_eq!(feed.cursor, "");
     });
 }
+
+#[test]
+fn the_first_keys_are_trusted_and_later_ones_wait_for_a_word() {
+    each(async |db| {
+        let actor = Actor::system(0, NOW);
+        let key = |c: char| c.to_string().repeat(40);
+        let whose = ("csaf", "maker.example");
+        let all = shown(db, &actor, whose, &[key('a')]).await.unwrap();
+        assert_eq!((all.len(), all[0].trusted), (1, true));
+        let all = shown(db, &actor, whose, &[key('a'), key('b')]).await.unwrap();
+        assert_eq!(all.iter().map(|k| k.trusted).collect::<Vec<_>>(), [true, false]);
+        let other = shown(db, &actor, ("csaf", "other.example"), &[key('b')]).await.unwrap();
+        assert!(other[0].trusted, "each provider has its own");
+        let id = all[1].id;
+        assert!(matches!(decide(db, &actor, "nvd", id, true).await, Err(Error::NotFound(_))));
+        decide(db, &actor, "csaf", id, true).await.unwrap();
+        let told = providers(db, &actor, "csaf").await.unwrap();
+        assert_eq!((told.len(), told[0].owner.as_str(), told[0].keys.len()), (2, "maker.example", 2));
+        assert!(told[0].keys.iter().all(|k| k.trusted));
+        let spaced = "BBBB BBBB BBBB BBBB BBBB  BBBB BBBB BBBB BBBB BBBB";
+        assert_eq!(key_of(db, &actor, "csaf", spaced).await.unwrap(), id);
+        decide(db, &actor, "csaf", all[0].id, false).await.unwrap();
+        let left = shown(db, &actor, whose, &[key('a')]).await.unwrap();
+        assert!(
+            !left.iter().any(|k| k.fingerprint == key('a') && k.trusted),
+            "it was forgotten, not renewed"
+        );
+        let trail = "SELECT action FROM audit WHERE action LIKE 'source.key.%' ORDER BY seq";
+        let rows: Vec<(String,)> = sql::rows(db, "a test", trail, vec![]).await.unwrap();
+        let told: Vec<&str> = rows.iter().map(|r| r.0.trim_start_matches("source.key.")).collect();
+        assert_eq!(told, ["pin", "shown", "pin", "accept", "forget", "shown"]);
+    });
+}

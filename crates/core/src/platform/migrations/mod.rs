@@ -24,6 +24,7 @@ mod m0034_counts;
 mod m0035_sources;
 mod m0037_desk;
 mod m0045_told;
+mod m0044_keys;
 
 /// All migrations.
 pub struct Migrator;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0035_sources::Migration),
             Box::new(m0037_desk::Migration),
             Box::new(m0045_told::Migration),
+            Box::new(m0044_keys::Migration),
         ]
     }
 }
