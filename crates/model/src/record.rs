@@ -26,6 +26,12 @@ pub enum Source {
     Adp = 6,
     /// NVD analysis.
     Nvd = 7,
+    /// ENISA's European Union Vulnerability Database.
+    Euvd = 8,
+    /// JVN iPedia (IPA, Japan).
+    Jvn = 9,
+    /// Flashpoint's VulnDB.
+    VulnDb = 10,
 }
 
 impl Source {
@@ -40,13 +46,18 @@ impl Source {
             Source::Cna => "cna",
             Source::Adp => "adp",
             Source::Nvd => "nvd",
+            Source::Euvd => "euvd",
+            Source::Jvn => "jvn",
+            Source::VulnDb => "vulndb",
         }
     }
 
     /// The source with this number (`as u8`).
     pub fn from_u8(n: u8) -> Option<Source> {
         use Source::*;
-        [Csaf, Distribution, Ghsa, RustSec, Osv, Cna, Adp, Nvd].into_iter().find(|s| *s as u8 == n)
+        [Csaf, Distribution, Ghsa, RustSec, Osv, Cna, Adp, Nvd, Euvd, Jvn, VulnDb]
+            .into_iter()
+            .find(|s| *s as u8 == n)
     }
 }
 
@@ -107,7 +118,7 @@ pub struct Record {
     pub cwes: Vec<String>,
     /// References: (kind, URL).
     pub references: Vec<(String, String)>,
-    /// SSVC decision points told by a source: (name, value), e.g. (`Exploitation`, `poc`).
+    /// SSVC decision points and the like told by a source: (name, value), e.g. (`Exploitation`, `poc`).
     pub ssvc: Vec<(String, String)>,
     /// What is affected.
     pub affected: Vec<Affected>,

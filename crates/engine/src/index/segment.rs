@@ -24,6 +24,9 @@ pub(crate) fn source_of(record: &Record) -> Source {
         None if !record.configurations.is_empty() => Source::Nvd,
         None if record.id.starts_with("GHSA-") => Source::Ghsa,
         None if record.id.starts_with("RUSTSEC-") => Source::RustSec,
+        None if record.id.starts_with("EUVD-") => Source::Euvd,
+        None if record.id.starts_with("JVNDB-") => Source::Jvn,
+        None if record.id.starts_with("VULNDB-") => Source::VulnDb,
         None if record.id.starts_with("CVE-") => Source::Cna,
         None => Source::Osv,
     }
@@ -39,7 +42,10 @@ fn say(source: Source) -> u8 {
         Source::Cna => 4,
         Source::Adp => 5,
         Source::Nvd => 6,
-        Source::Distribution => 7,
+        Source::VulnDb => 7,
+        Source::Euvd => 8,
+        Source::Jvn => 9,
+        Source::Distribution => 10,
     }
 }
 

@@ -4,7 +4,8 @@ use tocsin_model::finding::{Confidence, Evidence, Verdict};
 use tocsin_model::record::Source;
 
 /// Weight of a source's word, higher first. The vendor about its product; the distributor about its package (a
-/// backported fix is a fix); the ecosystem's databases; the CNA; CISA; NVD.
+/// backported fix is a fix); the ecosystem's databases; the CNA; CISA; NVD and those that analyse like it; last EUVD, which
+/// names vendors and products apart.
 pub(crate) fn weight(source: Source) -> u8 {
     match source {
         Source::Csaf => 6,
@@ -12,7 +13,8 @@ pub(crate) fn weight(source: Source) -> u8 {
         Source::Ghsa | Source::RustSec | Source::Osv => 4,
         Source::Cna => 3,
         Source::Adp => 2,
-        Source::Nvd => 1,
+        Source::Nvd | Source::Jvn | Source::VulnDb => 1,
+        Source::Euvd => 0,
     }
 }
 

@@ -113,6 +113,78 @@ pub(super) fn value(input: &mut Bytes<'_>, limit: u64, out: &mut Vec<u8>) -> io:
     }
 }
 
+/// How looking for an element ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// It is there, with its end.
+    Whole,
+    /// The end of the document came before another.
+    Last,
+    /// It is longer than the limit; it was passed over.
+    TooLong,
+    /// The input ended without the document's end.
+    Damaged,
+}
+
+/// Appends the next element of XML text to `out`, from its start tag to its end tag, which are given as they are written;
+/// what stands before it is passed over. The third text is the end of the document.
+pub(super) fn element(
+    input: &mut Bytes<'_>,
+    (open, close, last): (&str, &str, &str),
+    limit: usize,
+    out: &mut Vec<u8>,
+) -> io::Result<Cut> {
+    loop {
+        skip_to(input, b'<')?;
+        let at = input.peek(open.len().max(last.len()))?;
+        if at.is_empty() {
+            return Ok(Cut::Damaged);
+        } else if at.starts_with(last.as_bytes()) {
+            return Ok(Cut::Last);
+        } else if at.starts_with(open.as_bytes()) {
+            break;
+        }
+        input.consume(1);
+    }
+    let (start, mut too_long) = (out.len(), false);
+    loop {
+        // up to the next tag, and it where it is the one that ends
+        let ends = input.peek(close.len())?.starts_with(close.as_bytes());
+        let piece = input.fill()?;
+        if piece.is_empty() {
+            return Ok(Cut::Damaged);
+        }
+        let used = match ends {
+            true => close.len(),
+            false => piece.iter().skip(1).position(|b| *b == b'<').map_or(piece.len(), |n| n + 1),
+        };
+        let used = used.min(piece.len());
+        if out.len() - start + used > limit {
+            too_long = true;
+        } else {
+            out.extend_from_slice(piece.get(..used).unwrap_or_default());
+        }
+        input.consume(used);
+        match (ends, too_long) {
+            (true, true) => return Ok(Cut::TooLong),
+            (true, false) => return Ok(Cut::Whole),
+            _ => {}
+        }
+    }
+}
+
+/// Passes over everything before the next such byte.
+fn skip_to(input: &mut Bytes<'_>, byte: u8) -> io::Result<()> {
+    loop {
+        let piece = input.fill()?;
+        let (len, found) = (piece.len(), piece.iter().position(|b| *b == byte));
+        input.consume(found.unwrap_or(len));
+        if found.is_some() || len == 0 {
+            return Ok(());
+        }
+    }
+}
+
 /// How the records of a list or object are recognised again after a damaged one: by the indentation of the
 /// first, where each begins on a line of its own. In text on one line nothing tells where the next begins.
 pub(super) struct Mark {

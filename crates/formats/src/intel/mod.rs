@@ -19,7 +19,10 @@ use tocsin_model::vex::VexStatement;
 
 use crate::archive::{Guard, MOST_META};
 use crate::input::{Bounded, Counted, FREE, Limits, RATIO, ReadOptions, Wrapping, unpack_error, wrapping};
-use crate::{advisory, catalogue, csaf, cve, cyclonedx, distro, exploitation, nvd, openvex, osv, rustsec};
+use crate::{
+    advisory, catalogue, csaf, cve, cyclonedx, distro, euvd, exploitation, jvn, nvd, openvex, osv, rustsec,
+    vulndb,
+};
 use bytes::Bytes;
 use shape::Shape;
 
@@ -53,6 +56,12 @@ pub enum RawKind {
     Arch = 11,
     /// One entry of Photon OS's list (JSON).
     Photon = 12,
+    /// One item of ENISA's EUVD (JSON).
+    Euvd = 13,
+    /// One entry of JVN iPedia (VULDEF XML): a document with that entry alone.
+    Jvn = 14,
+    /// One item of VulnDB (JSON).
+    VulnDb = 15,
 }
 
 /// One record cut out of the input.
@@ -115,6 +124,9 @@ pub fn parse(kind: RawKind, bytes: &[u8]) -> Result<(Vec<Record>, Vec<Diagnostic
         RawKind::DebianTracker => distro::debian::parse(bytes),
         RawKind::Arch => distro::arch::parse(bytes),
         RawKind::Photon => distro::photon::parse(bytes),
+        RawKind::Euvd => euvd::parse(bytes),
+        RawKind::Jvn => jvn::parse(bytes),
+        RawKind::VulnDb => vulndb::parse(bytes),
     }
 }
 
@@ -134,6 +146,9 @@ impl RawKind {
         RawKind::DebianTracker,
         RawKind::Arch,
         RawKind::Photon,
+        RawKind::Euvd,
+        RawKind::Jvn,
+        RawKind::VulnDb,
     ];
 
     /// The word a record's source is counted and asked for by.
@@ -152,6 +167,9 @@ impl RawKind {
             RawKind::DebianTracker => "debian",
             RawKind::Arch => "arch",
             RawKind::Photon => "photon",
+            RawKind::Euvd => "euvd",
+            RawKind::Jvn => "jvn",
+            RawKind::VulnDb => "vulndb",
         }
     }
 
@@ -164,6 +182,8 @@ impl RawKind {
             RawKind::DebianTracker => distro::debian::document_id(bytes),
             RawKind::Arch => distro::arch::document_id(bytes),
             RawKind::Photon => distro::photon::document_id(bytes),
+            RawKind::Jvn => jvn::document_id(bytes),
+            RawKind::VulnDb => vulndb::document_id(bytes),
             _ => None,
         }
     }
@@ -171,6 +191,8 @@ impl RawKind {
 
 /// Bytes of a damaged part that are kept for inspection.
 const KEPT: usize = 64 << 10;
+/// Longest entry of a VULDEF document, in bytes.
+const ENTRY: usize = 8 << 20;
 /// Bytes that recognition looks at.
 const HEAD: usize = 64 << 10;
 
@@ -469,8 +491,39 @@ impl Splitter<'_> {
         }
     }
 
+    /// Entries of a VULDEF document, cut out of it one by one: a year of them is hundreds of megabytes.
+    fn vuldef(&mut self, place: &str, bytes: &mut Bytes<'_>) -> Result<(), Diagnostic> {
+        let failed = |e: io::Error| unpack_error(place, &e);
+        for n in 0u64.. {
+            let mut out = jvn::OPEN.as_bytes().to_vec();
+            let here = format!("{place} Vulinfo[{n}]");
+            let cut = frame::element(bytes, ("<Vulinfo>", "</Vulinfo>", jvn::CLOSE), ENTRY, &mut out);
+            match cut.map_err(failed)? {
+                frame::Cut::Whole => {
+                    out.extend_from_slice(jvn::CLOSE.as_bytes());
+                    self.put(Item::Record(RawRecord { kind: RawKind::Jvn, bytes: out, place: here }));
+                }
+                frame::Cut::Last => return Ok(()),
+                frame::Cut::TooLong => {
+                    self.problem("limit-size", here, format!("limit: an entry of {ENTRY} bytes"), &out);
+                }
+                frame::Cut::Damaged => {
+                    self.problem("input-syntax", here, "the document breaks off inside its entries", &[]);
+                    return Ok(());
+                }
+            }
+            if self.stopped {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
     /// YAML advisories are one a file.
     fn text(&mut self, place: &str, bytes: &mut Bytes<'_>, head: &[u8]) -> Result<(), Diagnostic> {
+        if jvn::recognise(head) {
+            return self.vuldef(place, bytes);
+        }
         let Some(kind) = shape::of_text(head) else {
             self.put(Item::Skipped(place.to_owned()));
             return Ok(());

@@ -32,12 +32,21 @@ pub(super) fn of_json(bytes: &[u8]) -> Shape {
     let (mut id, mut osv, mut nvd) = (false, false, false);
     let (mut pattern, mut packages, mut repository) = (false, false, false);
     let (mut vulnerable, mut patched) = (false, false);
-    let (mut group, mut photon) = (false, false);
+    let (mut group, mut photon, mut euvd) = (false, false, false);
     let mut shape = Shape::Other;
     frame::keys(bytes, |key, value| {
         let opens = value.first() == Some(&b'{');
         match key {
-            b"id" => id = value.first() == Some(&b'"'),
+            b"id" => {
+                id = value.first() == Some(&b'"');
+                euvd = starts_with_text(value, "EUVD-");
+            }
+            b"enisaUuid" | b"enisaIdProduct" | b"enisaIdVendor" | b"dateUpdated" if euvd => {
+                shape = Shape::Record(RawKind::Euvd);
+            }
+            b"vulndb_id" if value.first().is_some_and(u8::is_ascii_digit) => {
+                shape = Shape::Record(RawKind::VulnDb);
+            }
             b"affected" | b"schema_version" | b"modified" => osv = true,
             b"vulnStatus" | b"sourceIdentifier" => nvd = true,
             b"cveMetadata" if opens => shape = Shape::Record(RawKind::Cve),
@@ -122,7 +131,7 @@ pub(super) fn is_debian_tracker(head: &[u8]) -> bool {
 }
 
 /// Keys of lists that hold records inside an outer object.
-const LISTS: &[&[u8]] = &[b"vulnerabilities", b"CVE_Items", b"vulns", b"objects"];
+const LISTS: &[&[u8]] = &[b"vulnerabilities", b"CVE_Items", b"vulns", b"objects", b"items", b"results"];
 
 /// Where the list of records begins in the head of a large document: offset just inside its `[`, and its key.
 /// `None`: the object is a document of its own.
@@ -134,6 +143,8 @@ pub(super) fn list_of_records(head: &[u8]) -> Option<(usize, &'static str)> {
         let first = inside.trim_ascii_start();
         let record = match of_json(first) {
             Shape::Record(RawKind::Nvd) => true,
+            Shape::Record(RawKind::Euvd) => **known == *b"items",
+            Shape::Record(RawKind::VulnDb) => **known == *b"results",
             Shape::Record(RawKind::Osv) => **known == *b"vulns",
             // of a bundle of STIX objects the first need not be an attack pattern
             _ if **known == *b"objects" => {

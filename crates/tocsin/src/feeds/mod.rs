@@ -8,8 +8,10 @@ mod csaf;
 mod cvelist;
 mod endoflife;
 mod epss;
+mod euvd;
 mod exploitdb;
 mod fetch;
+mod jvn;
 mod kev;
 mod metasploit;
 mod mirror;
@@ -19,6 +21,7 @@ mod osv;
 mod single;
 mod sync;
 mod told;
+mod vulndb;
 mod vulnrichment;
 mod walk;
 
@@ -34,6 +37,7 @@ use tocsin_core::platform::access::Actor;
 use tocsin_core::platform::db::Place;
 use tocsin_core::platform::jobs::{INSTALLATION, Payload, schedule};
 use tocsin_core::platform::vault::{Vault, create_private};
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::outbound::{Outbound, Refused};
@@ -71,6 +75,10 @@ pub trait Source: Sync {
     /// The credentials that it can be asked with.
     fn key(&self) -> Option<&'static Key> {
         None
+    }
+    /// The value of [`Key::header`] for a key; nothing where the key itself is not sent.
+    fn credentials(&self, key: &str) -> Option<Zeroizing<String>> {
+        self.key().map(|k| Zeroizing::new(format!("{}{key}", k.before)))
     }
     /// Settings that it has beyond the address and those of every source ([`OPTIONS`]).
     fn options(&self) -> &'static [Setting] {
@@ -134,11 +142,14 @@ pub const ALL: &[&dyn Source] = &[
     &cvelist::CveList,
     &endoflife::EndOfLife,
     &epss::Epss,
+    &euvd::Euvd,
     &exploitdb::ExploitDb,
+    &jvn::Jvn,
     &kev::Kev,
     &metasploit::Metasploit,
     &nvd::Nvd,
     &osv::Osv,
+    &vulndb::VulnDb,
     &vulnrichment::Vulnrichment,
 ];
 

@@ -63,7 +63,7 @@ impl Way {
     /// The header that the key goes into.
     pub(super) fn header(&self, source: &dyn Source) -> Option<(&'static str, Zeroizing<String>)> {
         let (key, value) = (source.key()?, self.key.as_ref()?);
-        Some((key.header, Zeroizing::new(format!("{}{}", key.before, value.as_str()))))
+        Some((key.header, source.credentials(value)?))
     }
 
     /// Least time between two requests.

@@ -18,7 +18,7 @@ use super::fetch::{Wish, fetch};
 use super::sync::Way;
 use super::{Source, actor, single};
 use crate::error::Error;
-use crate::outbound::{Fetched, Refused};
+use crate::outbound::{Fetched, Refused, Reply};
 use crate::server::now;
 
 /// How long another import is waited for.
@@ -133,6 +133,25 @@ impl<'a> Walk<'a> {
     /// A setting of the source; nothing where it is not set.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.way.feed.options.get(name).map(String::as_str)
+    }
+
+    /// The key that the source is asked with, as it was set.
+    pub fn key(&self) -> Option<&str> {
+        self.way.key.as_ref().map(|k| k.as_str())
+    }
+
+    /// Has everything asked from now on with a bearer token (RFC 6750), which goes where the key would.
+    pub fn bear(&mut self, token: &str) {
+        self.header = Some(("authorization", zeroize::Zeroizing::new(format!("Bearer {token}"))));
+    }
+
+    /// Sends a form, of which nothing is kept; see [`Outbound::post`](crate::outbound::Outbound::post).
+    ///
+    /// # Errors
+    /// The publisher is not heard, or nobody waits any more.
+    pub fn post(&self, address: &str, form: &[(&str, &str)]) -> Result<Reply, Stop> {
+        self.wanted()?;
+        self.way.outbound.post(address, None, form).map_err(Stop::Refused)
     }
 
     /// How far the source is read; what is not understood of it is its beginning.

@@ -12,6 +12,7 @@ mod access;
 mod api;
 mod clients;
 mod compat;
+mod databases;
 mod db;
 mod decisions;
 mod desk;
