@@ -69,6 +69,17 @@ pub(crate) async fn write(
 
 type Epss = (f64, f64);
 
+/// Whether a score is far enough from the last one that is kept to be kept too.
+///
+/// Most of the scores of a day differ from those of the day before in the fourth decimal. A hundredth is what a line can
+/// show and what moves a priority; below that it is a doubling or halving that tells something, of scores from a
+/// thousandth on. The score of now is kept whole beside (`epss`); what is compared is the last step, not yesterday, so that
+/// what creeps is seen too.
+fn moved(kept: f64, new: f64) -> bool {
+    let (low, high) = if kept < new { (kept, new) } else { (new, kept) };
+    high - low >= 0.01 || (high - low >= 0.001 && high >= 2.0 * low)
+}
+
 async fn write_epss(
     tx: &DatabaseTransaction,
     facts: &[Fact],
@@ -93,6 +104,13 @@ async fn write_epss(
     let stored: Vec<(String, String, f64, f64)> = rows(tx, "reading EPSS", &sql, vec![list(&cves)]).await?;
     let mut known: HashMap<String, (String, Epss)> =
         stored.into_iter().map(|(cve, date, s, p)| (cve, (date, (s, p)))).collect();
+    let sql = format!(
+        "SELECT c.cve, c.score FROM epss_change c WHERE c.cve IN {} AND c.date = \
+         (SELECT MAX(l.date) FROM epss_change l WHERE l.cve = c.cve)",
+        texts(tx, 1)
+    );
+    let steps: Vec<(String, f64)> = rows(tx, "reading EPSS", &sql, vec![list(&cves)]).await?;
+    let mut kept: HashMap<String, f64> = steps.into_iter().collect();
     let mut current: BTreeMap<&str, (&str, Epss)> = BTreeMap::new();
     let mut changes = Vec::new();
     for ((cve, date), new) in told {
@@ -100,7 +118,9 @@ async fn write_epss(
         let scores = old.map(|(was, (score, _))| (score, Some(was.as_str())));
         let step = step(scores, (&new.0, Some(date)));
         tally(counts, "epss", &step);
-        if matches!(step, Step::New | Step::Changed) {
+        let far = kept.get(cve).is_none_or(|kept| moved(*kept, new.0));
+        if far && matches!(step, Step::New | Step::Changed) {
+            kept.insert(cve.to_owned(), new.0);
             changes.push([text(cve), text(date), Value::from(new.0), Value::from(new.1)]);
         }
         if !matches!(step, Step::Older) && old.is_none_or(|(was, o)| was != date || *o != new) {

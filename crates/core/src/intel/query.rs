@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{DatabaseConnection, Value};
+use tocsin_model::record::Fact;
 
 use crate::error::{Error, Result};
 use crate::intel::Store;
@@ -137,6 +138,14 @@ async fn show(db: &DatabaseConnection, id: &str) -> Result<Shown> {
     let mut epss_history: Vec<(String, f64, f64)> = rows(db, what, &sql, vec![list(&ids)]).await?;
     epss_history.sort_by(|a, b| a.0.cmp(&b.0));
     let facts = facts::read(db, Some(&ids)).await?;
+    // steps alone are kept: the score of now may be a little beside the last
+    for fact in &facts {
+        if let Fact::Epss { date, score, percentile, .. } = fact
+            && epss_history.last().is_some_and(|last| last.0 < *date)
+        {
+            epss_history.push((date.clone(), f64::from(*score), f64::from(*percentile)));
+        }
+    }
     let see_also = see_also(db, number, &ids, &records).await?;
     let names: Vec<String> = records.iter().map(|r| format!("{} {}", r.source, r.record_id)).collect();
     let sql = format!(

@@ -194,7 +194,7 @@ pub struct Shown {
     pub vex: Vec<VexStatement>,
     /// Problems told of its records.
     pub problems: Vec<Problem>,
-    /// EPSS changes: (day, score, percentile), oldest first.
+    /// EPSS by steps, and now: (day, score, percentile), oldest first. A step is a hundredth, or a doubling or halving.
     pub epss_history: Vec<(String, f64, f64)>,
 }
 

@@ -24,6 +24,12 @@ pub fn percent32(share: &f32, _: &dyn Values) -> Written {
     Ok(format!("{:.1}", share * 100.0))
 }
 
+/// A share in percent with two decimals: of small ones the second tells something.
+#[askama::filter_fn]
+pub fn percent64(share: &f64, _: &dyn Values) -> Written {
+    Ok(format!("{:.2}", share * 100.0))
+}
+
 /// A score with one decimal.
 #[askama::filter_fn]
 pub fn tenth(score: &f64, _: &dyn Values) -> Written {

@@ -16,7 +16,7 @@ use tocsin_engine::index::Vulnerability;
 use tocsin_model::record::{Fact, RecordState};
 
 use super::asked::{Asked, Head, Pairs, param};
-use super::{Answer, Page, encode, filters, show};
+use super::{Answer, Page, chart, encode, filters, show};
 use crate::output::said;
 use crate::server::guard::{Access, Route};
 use crate::server::{App, Browser, PageError};
@@ -165,7 +165,7 @@ struct One {
     first_heard: String,
     kev: Option<(String, Option<String>, bool)>,
     epss: Option<(f32, f32)>,
-    sparkline: String,
+    trend: Option<chart::Trend>,
     exploits: Vec<(String, String, String)>,
 }
 
@@ -218,7 +218,7 @@ async fn one(
         first_heard: shown.records.iter().map(|r| r.first_seen.clone()).min().unwrap_or_default(),
         kev: shown.facts.iter().find_map(kev),
         epss: v.as_ref().and_then(|v| v.epss),
-        sparkline: sparkline(&shown.epss_history),
+        trend: chart::trend(&shown.epss_history),
         exploits: shown.facts.iter().filter_map(exploit).collect(),
         description: if description == title { String::new() } else { description },
         id: main,
@@ -253,6 +253,11 @@ fn said_by(r: &ShownRecord) -> Said {
         "nvd" => format!("https://nvd.nist.gov/vuln/detail/{}", encode(id)),
         "cve" => format!("https://www.cve.org/CVERecord?id={}", encode(id)),
         "osv" | "rustsec" => format!("https://osv.dev/vulnerability/{}", encode(id)),
+        "euvd" => format!("https://euvd.enisa.europa.eu/vulnerability/{}", encode(id)),
+        "jvn" => id.strip_prefix("JVNDB-").map_or_else(String::new, |rest| {
+            let year = rest.split('-').next().unwrap_or_default();
+            format!("https://jvndb.jvn.jp/ja/contents/{}/{}.html", encode(year), encode(id))
+        }),
         _ => String::new(),
     };
     Said {
@@ -381,20 +386,6 @@ fn happened(shown: &Shown) -> Vec<Happened> {
     list
 }
 
-/// Points of a line 120 by 24 of the last 90 EPSS scores; empty for fewer than two.
-fn sparkline(history: &[(String, f64, f64)]) -> String {
-    let last = history.get(history.len().saturating_sub(90)..).unwrap_or_default();
-    if last.len() < 2 {
-        return String::new();
-    }
-    let most = last.iter().map(|p| p.1).fold(0.01, f64::max);
-    let step = 120.0 / (last.len() - 1) as f64;
-    let point = |(n, p): (usize, &(String, f64, f64))| {
-        format!("{:.1},{:.1}", n as f64 * step, 23.0 - p.1 / most * 22.0)
-    };
-    last.iter().enumerate().map(point).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -453,7 +444,5 @@ mod tests {
                 "nvd nvd-1 was published"
             ]
         );
-        assert_eq!(sparkline(&shown.epss_history), "0.0,18.6 60.0,18.6 120.0,1.0");
-        assert_eq!(sparkline(&[]), "");
     }
 }

@@ -122,6 +122,48 @@ fn an_older_edition_never_replaces_a_newer_fact() {
     });
 }
 
+/// A year of scores that creep, fall by half and jump; what is kept of them, and what holds now.
+#[test]
+fn of_epss_the_steps_are_kept_and_the_score_of_now() {
+    each(|store| {
+        let days: Vec<(f32, String)> =
+            [0.02, 0.0202, 0.0204, 0.025, 0.029, 0.031, 0.0312, 0.5, 0.499, 0.4989]
+                .into_iter()
+                .zip((1..).map(|d| format!("2024-01-{d:02}")))
+                .collect();
+        for (score, day) in &days {
+            write_batch(store, Batch { facts: vec![epss(*score, day)], ..Batch::default() }, NOW);
+        }
+        let kept = "SELECT date FROM epss_change ORDER BY date";
+        let told: Vec<String> = ask(store, kept).into_iter().map(|r: (String,)| r.0).collect();
+        assert_eq!(
+            told,
+            ["2024-01-01", "2024-01-06", "2024-01-08"],
+            "what creeps is a step once it came so far"
+        );
+        let now: Vec<(String,)> = ask(store, "SELECT date FROM epss");
+        assert_eq!(now[0].0, "2024-01-10");
+        // the small ones: a doubling from a thousandth on
+        for (n, (score, day)) in
+            [(0.0004, 11), (0.0009, 12), (0.0013, 13), (0.0028, 14), (0.0016, 15), (0.0011, 16)]
+                .into_iter()
+                .enumerate()
+        {
+            let fact = match epss(score, &format!("2024-01-{day}")) {
+                Fact::Epss { score, percentile, date, .. } => {
+                    Fact::Epss { cve: "CVE-2024-9999".into(), score, percentile, date }
+                }
+                other => other,
+            };
+            let c = write_batch(store, Batch { facts: vec![fact], ..Batch::default() }, NOW).0;
+            assert_eq!(c["epss"].new, u64::from(n == 0), "every score that differs is counted");
+        }
+        let kept = "SELECT date FROM epss_change WHERE cve = 'CVE-2024-9999' ORDER BY date";
+        let told: Vec<String> = ask(store, kept).into_iter().map(|r: (String,)| r.0).collect();
+        assert_eq!(told, ["2024-01-11", "2024-01-14", "2024-01-16"]);
+    });
+}
+
 #[test]
 fn facts_keep_their_changes_and_problems_their_bytes() {
     each(|store| {
