@@ -34,6 +34,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("openvex", records::openvex),
     ("exploitation", records::exploitation),
     ("lifecycle", records::lifecycle),
+    ("databases", records::databases),
+    ("shared", records::shared),
     ("purl", names::purl),
     ("cpe", names::cpe),
     ("cvss", names::cvss),

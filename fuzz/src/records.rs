@@ -4,7 +4,9 @@ use std::ops::ControlFlow;
 
 use tocsin_formats::exploitation::{Format, read, recognise};
 use tocsin_formats::intel::{Item, RawKind};
-use tocsin_formats::{catalogue as catalogue_reader, csaf as csaf_reader, openvex as openvex_reader};
+use tocsin_formats::{
+    catalogue as catalogue_reader, csaf as csaf_reader, jvn, misp, openvex as openvex_reader, stix,
+};
 
 use super::check::{check_diagnostic, check_record, check_stream, choose};
 
@@ -99,6 +101,40 @@ pub fn exploitation(data: &[u8]) {
     });
     if let Err(d) = outcome {
         check_diagnostic(&d);
+    }
+}
+
+/// Records of EUVD, JVN iPedia and VulnDB: the first byte chooses; and the lists of JVN.
+pub fn databases(data: &[u8]) {
+    const KINDS: [RawKind; 3] = [RawKind::Euvd, RawKind::Jvn, RawKind::VulnDb];
+    let (choice, data) = choose(data);
+    match KINDS.get(choice % 4) {
+        Some(kind) => check_record(*kind, data),
+        None => {
+            if let Err(d) = jvn::overview(data) {
+                check_diagnostic(&d);
+            }
+        }
+    }
+}
+
+/// What communities share: STIX envelopes, MISP events and manifests; the first byte chooses. A text is bounded whatever the
+/// input was.
+pub fn shared(data: &[u8]) {
+    let (choice, data) = choose(data);
+    let reports = match choice % 3 {
+        0 => stix::envelope(data).map(|e| e.reports),
+        1 => misp::event(data).map(|r| vec![r]),
+        _ => misp::manifest(data).map(|_| Vec::new()),
+    };
+    match reports {
+        Ok(reports) => {
+            for r in reports {
+                assert!(!r.id.is_empty() && !r.title.is_empty(), "a report without a name");
+                assert!(r.text.len() < 256 << 10, "a text of {} bytes", r.text.len());
+            }
+        }
+        Err(d) => check_diagnostic(&d),
     }
 }
 

@@ -62,6 +62,7 @@ pub struct Reply {
 pub struct Outbound {
     agent: Agent,
     allowed: Arc<[String]>,
+    accept: &'static str,
 }
 
 /// Whether an address is one of the public internet: neither private nor loopback, link-local (where clouds keep their
@@ -158,7 +159,12 @@ impl Outbound {
         let made = ureq::Proxy::new(proxy);
         let made =
             made.map_err(|_| Refused::Address(proxy.chars().take(200).collect(), "this is no proxy"))?;
-        Ok(Outbound::made(self.allowed.clone(), Some(made)))
+        Ok(Outbound { accept: self.accept, ..Outbound::made(self.allowed.clone(), Some(made)) })
+    }
+
+    /// The same door, at which documents are fetched in these forms (`Accept`; RFC 9110, section 12.5.1).
+    pub fn accepting(&self, accept: &'static str) -> Outbound {
+        Outbound { accept, ..self.clone() }
     }
 
     fn made(allowed: Arc<[String]>, proxy: Option<ureq::Proxy>) -> Outbound {
@@ -170,7 +176,11 @@ impl Outbound {
             .user_agent("tocsin")
             .build();
         let names = Guarded { allowed: allowed.clone(), names: DefaultResolver::default() };
-        Outbound { agent: Agent::with_parts(config, DefaultConnector::default(), names), allowed }
+        Outbound {
+            agent: Agent::with_parts(config, DefaultConnector::default(), names),
+            allowed,
+            accept: "*/*",
+        }
     }
 
     /// Fetches a document. Blocks: call it where that is allowed.

@@ -244,6 +244,16 @@ pub async fn take(
     Ok(taken)
 }
 
+impl crate::intel::Store {
+    /// See [`take`], for whoever has the store open. Blocks.
+    ///
+    /// # Errors
+    /// As [`take`].
+    pub fn share(&self, actor: &Actor, source: &str, items: Vec<NewItem>) -> Result<Taken> {
+        self.runtime.block_on(take(&self.db, actor, source, items))
+    }
+}
+
 type Known = (i64, String, String, i64, String, String, String);
 
 /// Writes items, and gives the ids by what the source calls them.

@@ -15,11 +15,14 @@ mod jvn;
 mod kev;
 mod metasploit;
 mod mirror;
+mod misp;
 mod nvd;
 mod openpgp;
 mod osv;
+mod share;
 mod single;
 mod sync;
+mod taxii;
 mod told;
 mod vulndb;
 mod vulnrichment;
@@ -31,6 +34,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::DatabaseConnection;
+use tocsin_core::desk::NewItem;
 use tocsin_core::intel::Store;
 use tocsin_core::intel::feeds::{self, Feed, Mark, Set, Sum};
 use tocsin_core::platform::access::Actor;
@@ -72,6 +76,13 @@ pub trait Source: Sync {
     fn keep(&self) -> Option<&dyn Keep> {
         None
     }
+    /// How its documents are read, where they are for the desk.
+    fn reads(&self) -> Option<&dyn Reads> {
+    }
+    /// Forms that are asked for (RFC 9110, section 12.5.1).
+    fn accept(&self) -> &'static str {
+        "*/*"
+    }
     /// The credentials that it can be asked with.
     fn key(&self) -> Option<&'static Key> {
         None
@@ -84,6 +95,15 @@ pub trait Source: Sync {
     fn options(&self) -> &'static [Setting] {
         &[]
     }
+}
+
+/// How documents are read that hold no records, but tell the desk something.
+pub trait Reads: Sync {
+    /// The items of a document, and how many parts of it are not understood; `feed`: the settings of the source.
+    ///
+    /// # Errors
+    /// Why nothing of it is understood.
+    fn items(&self, bytes: &[u8], feed: &Feed) -> Result<(Vec<NewItem>, u64), String>;
 }
 
 /// How a source of many documents is walked.
@@ -147,8 +167,10 @@ pub const ALL: &[&dyn Source] = &[
     &jvn::Jvn,
     &kev::Kev,
     &metasploit::Metasploit,
+    &misp::Misp,
     &nvd::Nvd,
     &osv::Osv,
+    &taxii::Taxii,
     &vulndb::VulnDb,
     &vulnrichment::Vulnrichment,
 ];

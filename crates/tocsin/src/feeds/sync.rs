@@ -40,7 +40,7 @@ impl Way {
             Some(_) => feeds::key(&actor(), &Vault::new(means.dir), feed)?,
             None => None,
         };
-        let mut outbound = means.outbound.clone();
+        let mut outbound = means.outbound.accepting(source.accept());
         if let Some(proxy) = feed.options.get("proxy") {
             outbound = outbound.through(proxy).map_err(|e| {
                 let message =
@@ -141,13 +141,14 @@ pub async fn take_file(
 ) -> Result<Feed, Error> {
     let started = now();
     let (dir, place) = (means.dir.to_owned(), means.place.clone());
+    let feed = feeds::one(db, &actor(), source.name()).await?;
     let wanted = Wanted::default();
     let stop = wanted.0.clone();
     let work = move || {
         let own = Own::of(&dir, source)?;
         let store = Store::open_at(&dir, place)?;
         if source.steps().is_some() {
-            folder(&store, source, &file, &stop)
+            folder(&store, source, &feed, &file, &stop)
         } else {
             one(&own, &store, source, &file, &stop)
         }
@@ -178,6 +179,7 @@ fn one(
 fn folder(
     store: &Store,
     source: &dyn Source,
+    feed: &Feed,
     folder: &Path,
     stop: &Arc<AtomicBool>,
 ) -> Result<Outcome, Error> {
@@ -194,7 +196,11 @@ fn folder(
     let (mut sum, mut broken) = (Sum::default(), None);
     for file in &files {
         let bytes = std::fs::metadata(file).map_err(io)?.len();
-        let took = super::walk::import(store, std::slice::from_ref(file), bytes, stop)?;
+        let one = std::slice::from_ref(file);
+        let took = match source.reads() {
+            Some(reads) => super::share::take(store, source, reads, feed, one)?,
+            None => super::walk::import(store, one, bytes, stop)?,
+        };
         sum.add(&took.sum);
         if broken.is_none() {
             broken = took.broken.map(|why| single::broken(source, &why, file));

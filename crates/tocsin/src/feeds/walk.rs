@@ -235,7 +235,10 @@ impl<'a> Walk<'a> {
                 Ok(sum)
             }
             Sink::Store(store) => {
-                let took = import(store, &paths, bytes, self.stop)?;
+                let took = match self.source.reads() {
+                    Some(reads) => super::share::take(store, self.source, reads, &self.way.feed, &paths)?,
+                    None => import(store, &paths, bytes, self.stop)?,
+                };
                 self.sum.add(&took.sum);
                 self.wanted()?;
                 if took.sum.read == 0 && !took.empty {

@@ -54,7 +54,7 @@ impl Outbound {
         let first = (uri.scheme_str().map(str::to_owned), uri.authority().cloned());
         for _ in 0..=REDIRECTS {
             let host = host(&uri);
-            let mut request = self.agent.get(&uri).header("accept", "*/*");
+            let mut request = self.agent.get(&uri).header("accept", self.accept);
             for (name, value) in [("if-none-match", ask.etag), ("if-modified-since", ask.modified)] {
                 if let Some(value) = value {
                     request = request.header(name, value);

@@ -36,6 +36,7 @@ mod receivers;
 mod rematch;
 mod scan;
 mod serve;
+mod sharing;
 mod show;
 mod signatures;
 mod sources;
