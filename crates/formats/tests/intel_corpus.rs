@@ -411,3 +411,36 @@ fn table_of_the_corpus() {
         }
     }
 }
+
+#[test]
+fn what_communities_share_becomes_reports() {
+    use serde_json::Value;
+    use tocsin_formats::{misp, stix};
+    let all = files("misp/misp-taxii.tar.zst", &[".json"]);
+    let (mut events, mut bundles) = (0, 0);
+    for (place, bytes) in &all {
+        let Ok(document) = serde_json::from_slice::<Value>(bytes) else { continue };
+        if document["Event"]["uuid"].is_string() {
+            let report = misp::event(bytes).unwrap_or_else(|d| panic!("{place}: {d}"));
+            events += 1;
+            let named = document["Event"]["Attribute"].as_array().into_iter().flatten();
+            for flaw in named.filter(|a| a["type"] == "vulnerability" && a["deleted"] != true) {
+                let flaw = flaw["value"].as_str().unwrap();
+                assert!(report.text.contains(flaw), "{place}: {flaw}");
+            }
+            assert!(!report.title.is_empty() && report.published.len() == 20, "{place}: {report:?}");
+        } else if document["type"] == "bundle" {
+            let read = stix::envelope(bytes).unwrap_or_else(|d| panic!("{place}: {d}"));
+            bundles += 1;
+            assert_eq!(read.refused, 0, "{place}");
+            let told = document["objects"].as_array().unwrap().iter().filter(|o| o["type"] == "report");
+            for report in told {
+                let name = report["name"].as_str().unwrap().trim();
+                assert!(read.reports.iter().any(|r| r.title == name), "{place}: {name}");
+            }
+        }
+    }
+    if !all.is_empty() {
+        assert_eq!((events, bundles), (16, 8));
+    }
+}

@@ -139,7 +139,7 @@ fn one(signature: &Signature, document: &[u8], key: &SignedPublicKey, now: i64) 
 }
 
 /// Whether a signature says that it is of this key.
-fn names(signature: &Signature, key: &(impl VerifyingKey + KeyDetails)) -> bool {
+fn names(signature: &Signature, key: &impl VerifyingKey) -> bool {
     let id = key.legacy_key_id();
     let fingerprint = key.fingerprint();
     signature.issuer_key_id().into_iter().any(|k| *k == id)
@@ -264,6 +264,25 @@ mod tests {
         let revoked = revoked.to_armored_bytes(ArmorOptions::default()).unwrap();
         let keys = certificates(&revoked).unwrap();
         assert!(check(good.as_bytes(), b"{}", &keys, NOW).unwrap_err().contains("is revoked"));
+    }
+
+    /// A key and a signature that another program made, over a document of a provider.
+    #[test]
+    #[allow(clippy::print_stderr, reason = "a test says what it skips")]
+    fn a_signature_that_was_made_elsewhere_is_understood() {
+        let base = std::env::var_os("TOCSIN_CORPUS").map(std::path::PathBuf::from);
+        let base = base
+            .unwrap_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data").into())
+            .join("csaf-provider-fixtures/testdata/simple-directory-provider");
+        let Ok(key) = std::fs::read(base.join("openpgp/pubkey.asc")) else {
+            eprintln!("SKIPPED: {} is not in the corpus", base.display());
+            return;
+        };
+        let keys = certificates(&key).unwrap();
+        let document = std::fs::read(base.join("white/avendor-advisory-0004.json")).unwrap();
+        let signature = std::fs::read(base.join("white/avendor-advisory-0004.json.asc")).unwrap();
+        assert_eq!(check(&signature, &document, &keys, NOW), Ok(keys[0].fingerprint.clone()));
+        assert!(check(&signature, b"{}", &keys, NOW).is_err());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub(super) fn take(
 
 /// What a refusal comes to.
 pub(super) fn refused(e: &Refused, source: &dyn Source, sum: Sum) -> Outcome {
-    let wait = if let Refused::Later(_, _, wait) = e { *wait } else { None };
+    let wait = if let Refused::Later(_, _, wait) = e { wait.filter(|w| *w > 0) } else { None };
     Outcome::Failed { error: told(e, source), wait, sum }
 }
 

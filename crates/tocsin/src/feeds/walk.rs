@@ -346,9 +346,15 @@ impl<'a> Walk<'a> {
             Err(Stop::Changed(words)) => failed(words),
             Err(Stop::Unwanted) => failed("It was broken off and goes on at its next time.".to_owned()),
             Ok(()) | Err(Stop::Enough) => match faults {
-                Some(faults) => failed(format!(
-                    "Parts could not be taken in ({faults}); the others were. They are asked for again at its next time."
-                )),
+                Some(faults) => Outcome::Failed {
+                    error: format!(
+                        "Parts could not be taken in ({faults}); the others were. They are asked for again at its next \
+                         time."
+                    ),
+                    // it was heard: the others are not kept waiting
+                    wait: Some(0),
+                    sum,
+                },
                 None if sum.documents == 0 => Outcome::Unchanged,
                 None => Outcome::Taken { mark: None, sum },
             },

@@ -301,6 +301,9 @@ fn lines(records: &[ShownRecord]) -> Vec<Line> {
             r.record.scores.iter().map(score).collect()
         }),
         each("Weaknesses", true, |r| r.record.cwes.clone()),
+        each("SSVC, exploitation", false, |r| {
+            r.record.ssvc.iter().map(|(point, value)| format!("{point}: {value}")).collect()
+        }),
         each("Versions", false, |r| {
             let mut said: Vec<String> = r.record.affected.iter().map(said::affected).collect();
             for c in &r.record.configurations {

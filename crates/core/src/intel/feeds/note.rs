@@ -65,7 +65,8 @@ pub enum Outcome {
     Failed {
         /// Why, with the remedy.
         error: String,
-        /// The publisher asked not to be called for so many seconds (`Retry-After`).
+        /// The publisher asked not to be called for so many seconds (`Retry-After`). 0: it was heard, and parts of what it
+        /// gave failed; it is not left alone, or one bad document would keep all others away.
         wait: Option<u64>,
         /// What was taken in until then.
         sum: Sum,
@@ -239,6 +240,9 @@ pub async fn times(db: &DatabaseConnection, actor: &Actor) -> Result<BTreeMap<St
 /// Until when a source is left alone after so many failures in a row, at least for as long as it asked (at most a day:
 /// nobody switches us off by a header).
 pub(super) fn until(now: &str, failures: i64, wait: Option<u64>) -> Option<String> {
+    if wait == Some(0) {
+        return None;
+    }
     let over = failures - PATIENCE;
     let pause = if over < 0 { 0 } else { (PAUSE << over.min(10)).min(LONGEST) };
     let asked = wait.map_or(0, |s| i64::try_from(s.div_ceil(60)).unwrap_or(LONGEST).min(LONGEST));

@@ -31,6 +31,7 @@ fn a_source_that_fails_is_left_alone_longer_and_longer() {
     assert_eq!(minutes(1, Some(61)), 2);
     assert_eq!(minutes(4, Some(60)), 30, "the longer of both");
     assert_eq!(minutes(1, Some(u64::MAX)), 1440);
+    assert_eq!(minutes(9, Some(0)), 0, "it was heard");
 }
 
 #[test]
