@@ -78,6 +78,7 @@ pub trait Source: Sync {
     }
     /// How its documents are read, where they are for the desk.
     fn reads(&self) -> Option<&dyn Reads> {
+        None
     }
     /// Forms that are asked for (RFC 9110, section 12.5.1).
     fn accept(&self) -> &'static str {

@@ -23,8 +23,8 @@ mod m0033_notify;
 mod m0034_counts;
 mod m0035_sources;
 mod m0037_desk;
-mod m0045_told;
 mod m0044_keys;
+mod m0045_told;
 
 /// All migrations.
 pub struct Migrator;
