@@ -321,7 +321,7 @@ mod tests {
             r.text,
             "They came by night.\n\nVulnerabilities: CVE-2025-0001\n\nKnown as: Exploit Public-Facing Application - T1190\n\n\
              Tags: type:OSINT\n\nThreat level: high\n\nLinks: https://cert.example/1\n\nIndicators of compromise (2):\n\
-             - ip-dst 192.0.2.7 (c2)\n- file sha256 aa"
+             - ip-dst 192.0.2.7 (c2)\n- file/sha256 aa"
         );
         for bad in ["{}", "{\"Event\": {}}", "{\"Event\": {\"uuid\": \"../x\"}}", "[]", ""] {
             assert!(event(bad.as_bytes()).is_err(), "{bad}");

@@ -3,6 +3,10 @@
 
 /// Indicators that are named in the text of one report; the rest is a number.
 const INDICATORS: usize = 1000;
+/// Words of an indicator in one line, and of what is said of it: a longer line is prose, and ends the list for whoever looks
+/// for indicators in the text.
+const WORDS: usize = 6;
+const COMMENT: usize = 3;
 /// Bytes of one line, and of a report's text.
 const LINE: usize = 2000;
 const TEXT: usize = 200 << 10;
@@ -65,13 +69,23 @@ impl Writer {
         }
     }
 
-    /// Adds an indicator: its sort, its value and what is said of it.
+    /// Adds an indicator: its sort, its value and what is said of it, shortened.
     pub(crate) fn indicator(&mut self, kind: &str, value: &str, comment: &str) {
-        let (kind, value, comment) = (line(kind), line(value), line(comment));
-        if !value.is_empty() {
-            let comment = if comment.is_empty() { comment } else { format!(" ({comment})") };
-            self.indicators.push(format!("{kind} {value}{comment}"));
+        let (kind, value, comment) = (line(kind).replace(' ', "/"), line(value), line(comment));
+        let words: Vec<&str> = value.split(' ').filter(|w| !w.is_empty()).collect();
+        if words.is_empty() {
+            return;
         }
+        let mut said: Vec<&str> = comment.split(' ').filter(|w| !w.is_empty()).take(COMMENT + 1).collect();
+        if said.len() > COMMENT {
+            said.truncate(COMMENT);
+            said.push("…");
+        }
+        let mut lines: Vec<String> = words.chunks(WORDS).map(|w| format!("{kind} {}", w.join(" "))).collect();
+        if let Some(last) = lines.last_mut().filter(|_| !said.is_empty()) {
+            last.push_str(&format!(" ({})", said.join(" ")));
+        }
+        self.indicators.push(lines.join("\n- "));
     }
 
     /// The text, with the indicators as a list at its end.
@@ -151,6 +165,17 @@ mod tests {
         ));
         assert!(text.contains("\n- domain d7.example (seen once)\n"));
         assert!(text.ends_with("and 2000 more at the source"));
+        let mut w = Writer::default();
+        w.indicator(
+            "stix",
+            "[ipv4-addr:value = '192.0.2.7' OR ipv4-addr:value = '192.0.2.8']",
+            "Seen by us and by many others",
+        );
+        assert_eq!(
+            w.end(),
+            "Indicators of compromise (1):\n- stix [ipv4-addr:value = '192.0.2.7' OR ipv4-addr:value =\n- stix \
+             '192.0.2.8'] (Seen by us …)"
+        );
         let mut w = Writer::default();
         w.paragraph(&"ü".repeat(1 << 20));
         for _ in 0..2000 {

@@ -12,7 +12,7 @@ use tocsin_engine::index::{
     Bytes, FactsBuilder, Group, Index, IndexError, SegmentBuilder, Vulnerability, encode,
 };
 use tocsin_formats::intel::parse;
-use tocsin_model::record::{Record, Target};
+use tocsin_model::record::{Record, Source, Target};
 use tocsin_model::vex::VexStatement;
 
 use crate::error::{Doing, Error, Result};
@@ -400,7 +400,11 @@ fn text_of(id: i64, group: &Group) -> (i64, String, String, String) {
             packages.push(name);
         }
     }
-    let title = group.records.iter().map(|r| r.title.as_str()).find(|t| !t.is_empty()).unwrap_or("");
+    // a title in Japanese only where there is no other
+    let late = |r: &&Record| r.affected.iter().any(|a| a.source == Source::Jvn);
+    let (last, first): (Vec<&Record>, Vec<&Record>) = group.records.iter().partition(late);
+    let mut titles = first.into_iter().chain(last).map(|r| r.title.as_str());
+    let title = titles.find(|t| !t.is_empty()).unwrap_or("");
     let aliases: Vec<&str> = group.aliases.iter().take(200).map(String::as_str).collect();
     (id, format!("{} {}", group.id, aliases.join(" ")), title.to_owned(), packages.join(" "))
 }

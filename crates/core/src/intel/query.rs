@@ -174,6 +174,16 @@ async fn show(db: &DatabaseConnection, id: &str) -> Result<Shown> {
     })
 }
 
+/// What tells the words of others again stands behind them, and what is in Japanese last: the first title is the one shown.
+fn late(source: &str) -> u8 {
+    match source {
+        "vulndb" => 1,
+        "euvd" => 2,
+        "jvn" => 3,
+        _ => 0,
+    }
+}
+
 async fn records_of(db: &DatabaseConnection, number: i64) -> Result<Vec<ShownRecord>> {
     let what = "reading the records";
     type Row = (i64, i64, String, String, i64, String, String, Vec<u8>);
@@ -181,7 +191,7 @@ async fn records_of(db: &DatabaseConnection, number: i64) -> Result<Vec<ShownRec
          FROM record_link l JOIN record r ON r.id = l.record JOIN record_raw w ON w.record = r.id
          WHERE l.vulnerability = $1";
     let mut found: Vec<Row> = rows(db, what, sql, vec![Value::from(number)]).await?;
-    found.sort_by(|a, b| (&a.2, &a.3, a.1).cmp(&(&b.2, &b.3, b.1)));
+    found.sort_by(|a, b| (late(&a.2), &a.2, &a.3, a.1).cmp(&(late(&b.2), &b.2, &b.3, b.1)));
     let sql = "SELECT h.record, h.until, h.modified FROM record_history h WHERE h.record IN
          (SELECT l.record FROM record_link l WHERE l.vulnerability = $1) ORDER BY h.record, h.n";
     let mut history: BTreeMap<i64, Vec<(String, Option<String>)>> = BTreeMap::new();

@@ -86,3 +86,48 @@ pub(super) fn take(
     }
     Ok(took)
 }
+
+#[cfg(test)]
+mod tests {
+    use tocsin_engine::entities::{Dictionary, Kind, find};
+    use tocsin_formats::{misp, stix};
+
+    use super::*;
+
+    /// What the desk finds in a text.
+    fn found(text: &str) -> Vec<String> {
+        let all = find(text, &Dictionary::new([]), &[]);
+        let of = |kind: &Kind| matches!(kind, Kind::Indicator(_) | Kind::Vulnerability | Kind::Technique);
+        all.into_iter().filter(|e| of(&e.kind)).map(|e| e.value).collect()
+    }
+
+    #[test]
+    fn the_desk_finds_what_reports_name() {
+        let event = br#"{"Event": {"uuid": "57c4445b-c548-4654-af0b-4be3950d210f", "info": "Pumps", "Attribute": [
+            {"type": "vulnerability", "value": "CVE-2025-0001"},
+            {"type": "ip-dst", "value": "198.51.100.7", "comment": "seen again and again by more than twelve of us in the spring of the year"},
+            {"type": "domain", "value": "bad-pump.com"}]}}"#;
+        let report = misp::event(event).unwrap();
+        let all = found(&report.text);
+        for wanted in ["CVE-2025-0001", "198.51.100.7", "bad-pump.com"] {
+            assert!(all.iter().any(|v| v == wanted), "{wanted}: {all:?} in {}", report.text);
+        }
+        let bundle = br#"{"type": "bundle", "id": "bundle--1", "objects": [{"type": "indicator", "id": "indicator--1", "pattern_type": "stix",
+            "name": "A server", "pattern": "[ipv4-addr:value = '198.51.100.7' OR domain-name:value = 'bad-pump.com' OR url:value = 'https://bad-pump.com/x']"}]}"#;
+        let report = stix::envelope(bundle).unwrap().reports.remove(0);
+        let all = found(&report.text);
+        for wanted in ["198.51.100.7", "bad-pump.com", "https://bad-pump.com/x"] {
+            assert!(all.iter().any(|v| v == wanted), "{wanted}: {all:?} in {}", report.text);
+        }
+    }
+
+    #[test]
+    fn what_bears_no_marking_is_kept_close_unless_the_operator_says_otherwise() {
+        let mut feed = Feed::default();
+        assert_eq!(item(Report::default(), &feed).tlp, "AMBER");
+        feed.options.insert("tlp".to_owned(), " GREEN".to_owned());
+        assert_eq!(item(Report::default(), &feed).tlp, "GREEN");
+        let marked = Report { tlp: "RED".to_owned(), ..Report::default() };
+        assert_eq!(item(marked, &feed).tlp, "RED");
+    }
+}

@@ -20,6 +20,14 @@ export const sources = async ({ base, check, same, manager, auditor }) => {
   same("what is followed can be shown alone", await manager.locator("table[data-keys] tbody tr").count(), 1);
   await auditor.goto(`${base}/sources/nvd`);
   same("an auditor sets nothing", await auditor.locator("main form").count(), 0);
+  await manager.goto(`${base}/sources/csaf`);
+  await manager.fill("#set-signed", "all");
+  await manager.click("button:text-is('Save')");
+  same("a provider's signatures can be asked for", await manager.inputValue("#set-signed"), "all");
+  await manager.fill("#set-signed", "");
+  await manager.click("button:text-is('Save')");
+  await manager.goto(`${base}/sources/euvd`);
+  check("a source says what it is", (await manager.textContent("h1")).includes("European Union"));
   // nothing is fetched from outside in tests
   await manager.goto(`${base}/sources/nvd`);
   await manager.uncheck("input[name=followed]");
