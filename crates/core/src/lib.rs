@@ -8,5 +8,6 @@ pub mod inventory;
 pub mod notify;
 pub mod platform;
 pub mod search;
+pub mod warnings;
 
 pub use error::{Error, Result};

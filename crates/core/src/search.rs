@@ -266,6 +266,15 @@ impl Asking<'_> {
             add(sql::rows(self.db, what, &select, values).await?);
         }
         let long = self.text.chars().filter(|c| c.is_alphanumeric()).count() >= 3;
+        if long && self.actor.need_everywhere(Permission::DeskRead).is_ok() {
+            // early warnings are the workspace's own and stand in no index of all
+            let select = "SELECT CASE WHEN w.main = '' THEN w.name ELSE w.main END, w.title FROM warning w \
+                          WHERE w.workspace = $1 AND w.state <> 'withdrawn' \
+                          AND LOWER(w.name || ' ' || w.title || ' ' || w.product) LIKE $2 ESCAPE '!' \
+                          ORDER BY w.id DESC LIMIT $3";
+            let values = vec![self.actor.workspace.into(), like(self.text).into(), self.most.into()];
+            add(sql::rows(self.db, what, select, values).await?);
+        }
         if let Some(asked) =
             words::question(self.db, self.text).filter(|_| long && !self.text.starts_with("pkg:"))
         {

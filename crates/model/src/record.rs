@@ -32,6 +32,8 @@ pub enum Source {
     Jvn = 9,
     /// Flashpoint's VulnDB.
     VulnDb = 10,
+    /// An early warning of the workspace's own making: an analyst's word until a publisher speaks.
+    Own = 11,
 }
 
 impl Source {
@@ -49,13 +51,14 @@ impl Source {
             Source::Euvd => "euvd",
             Source::Jvn => "jvn",
             Source::VulnDb => "vulndb",
+            Source::Own => "tocsin",
         }
     }
 
     /// The source with this number (`as u8`).
     pub fn from_u8(n: u8) -> Option<Source> {
         use Source::*;
-        [Csaf, Distribution, Ghsa, RustSec, Osv, Cna, Adp, Nvd, Euvd, Jvn, VulnDb]
+        [Csaf, Distribution, Ghsa, RustSec, Osv, Cna, Adp, Nvd, Euvd, Jvn, VulnDb, Own]
             .into_iter()
             .find(|s| *s as u8 == n)
     }
@@ -170,7 +173,8 @@ pub enum Target {
     Cpe(Box<Cpe>),
     /// Free text names (CVE `vendor` + `product`, CSAF branches); normalised by [`crate::ecosystem::plain_name`].
     Named {
-        /// Vendor, empty where not told.
+        /// Vendor, empty where not told. Such a statement of [`Source::Own`] is met by what is called so, as a guess;
+        /// of other sources by nothing.
         vendor: String,
         /// Product.
         product: String,

@@ -28,6 +28,18 @@ pub async fn rematch(app: &App, progress: Progress<'_>) -> Result<Done, Error> {
     Ok(detection::rematch(app.db(), &opened, &means).await?)
 }
 
+/// Brings the findings of all workspaces up to their early warnings that changed.
+///
+/// # Errors
+/// The database does not answer. A release whose document cannot be read any more is told of and passed over.
+pub async fn warnings(app: &App) -> Result<Done, Error> {
+    let opened = app.index();
+    let refused = |name: &str, e: &tocsin_core::Error| say(&format!("{name}: {e}"));
+    let progress = |_: usize, _: usize| {};
+    let means = Means { now: &now, read: Arc::new(intake::document), refused: &refused, progress: &progress };
+    Ok(detection::bring_warnings(app.db(), opened.as_ref(), &means).await?)
+}
+
 /// Whether a release is not up to date with the index at hand: a document was matched while the index was replaced, a
 /// release is watched again, or the program decides otherwise than the one before it.
 ///

@@ -3,7 +3,7 @@
 const typing = (e) => e.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // "/" goes to the search; in a table with data-keys, j and k move, Enter opens, Space shows the row beside the list;
-// + and - press the row's buttons of these keys;
+// + and - press the row's buttons of these keys, p and r follow its links of these, or those of the page;
 // where rows can be ticked, x ticks, e goes to the decision and o to the owner, with the row under the cursor where none
 // is ticked.
 document.addEventListener("keydown", (e) => {
@@ -11,6 +11,11 @@ document.addEventListener("keydown", (e) => {
   if (e.key === "/") {
     e.preventDefault();
     document.getElementById("q")?.focus();
+    return;
+  }
+  if (e.key === "p" || e.key === "r") {
+    const row = document.querySelector("tr[data-cursor]");
+    (row ?? document.querySelector("main .actions"))?.querySelector(`[data-key="${e.key}"]`)?.click();
     return;
   }
   const rows = [...document.querySelectorAll("table[data-keys] tbody tr")];

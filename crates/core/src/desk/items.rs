@@ -15,8 +15,7 @@ use crate::platform::change::Change;
 use crate::platform::query::{self, Key, Noun, Rows, order, own};
 use crate::platform::{bulk, clock, sql};
 
-/// Markings of the Traffic Light Protocol 2.0 (FIRST), the widest circle first.
-pub const TLPS: [&str; 5] = ["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"];
+pub use crate::warnings::TLPS;
 
 /// Reliability of a source in the Admiralty code (NATO AJP-2.1), with its meaning.
 pub const RELIABILITIES: [(&str, &str); 6] = [

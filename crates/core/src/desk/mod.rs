@@ -15,6 +15,7 @@ mod learn;
 mod list;
 mod one;
 mod profile;
+mod promote;
 mod sort;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use learn::{Cast, Counted, Votes, cast, counts, revoke, unvote, vote, votes}
 pub use list::{Story, ids, story_list, story_schema, top};
 pub use one::{Affected, Event, Piece, Shown, story};
 pub use profile::{Profile, WEIGHTS, profile, set_profile};
+pub use promote::{draft, promote};
 pub use sort::{Done, Sort, ensure, sort};
 
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::judge::{Note, open_story};
 use super::list::{self, Story};
-use super::{learn, profile, reads, weigh};
+use super::{learn, profile, promote, reads, weigh};
 use crate::error::{Error, Result};
 use crate::inventory;
 use crate::platform::access::{Actor, Permission};
@@ -69,7 +69,8 @@ pub struct Event {
     pub at: String,
     /// By whom.
     pub actor: String,
-    /// `state`, `note`, `tags`, `like`, `dislike`, `unvote`, `merge`, `merged`, `split`, `split-off`.
+    /// `state`, `note`, `tags`, `like`, `dislike`, `unvote`, `merge`, `merged`, `split`, `split-off`,
+    /// `warning`.
     pub what: String,
     /// More of it.
     pub detail: String,
@@ -106,6 +107,9 @@ pub struct Shown {
     pub addends: Vec<Addend>,
     /// What analysts say of it.
     pub note: Note,
+    /// Early warnings that were made of it: name, state, and what each was merged into.
+    #[schema(value_type = Vec<Object>)]
+    pub warnings: Vec<(String, String, String)>,
     /// Tags.
     pub tags: Vec<String>,
     /// Its items, oldest first.
@@ -183,7 +187,9 @@ pub async fn story(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<Sh
                   WHERE e.story = $1 AND e.kind IN ('vulnerability', 'advisory') AND t.merged = 0 \
                   ORDER BY t.id DESC LIMIT 30";
     let links: Vec<(i64, String)> = sql::rows(db, what, select, vec![id.into()]).await?;
+    let warnings = promote::made_of(db, actor, id).await?;
     Ok(Shown {
+        warnings,
         pieces: pieces(db, actor, id, lead).await?,
         affected: affected(db, actor, id, &named).await?,
         votes: learn::votes(db, actor, id).await?,

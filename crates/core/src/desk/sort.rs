@@ -234,6 +234,9 @@ impl Sorting<'_> {
             self.age().await?;
             state.day = day;
         }
+        if waits > 0 {
+            super::promote::recognise(self.db, &self.actor()).await?;
+        }
         if state == had.0 {
             return Ok(());
         }

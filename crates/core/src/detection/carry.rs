@@ -119,7 +119,8 @@ impl Risk {
             ));
         }
         let word = |n: i64| SEVERITIES.get(n as usize).copied().unwrap_or("unknown");
-        (was != is)
+        // less than 0: it was made on an early warning that was merged since, and is to stand
+        (was != is && was >= 0)
             .then(|| format!("the severity is {} now; when it was decided, it was {}", word(is), word(was)))
     }
 }
@@ -139,7 +140,7 @@ async fn lapse(change: &Change<'_>, condition: &str, values: Vec<Value>) -> Resu
         "SELECT f.id, f.release, d.status, d.severity, f.severity, d.exploited, {EXPLOITED} FROM finding f \
          JOIN decision d ON d.id = f.decision WHERE {condition} AND f.closed IS NULL \
          AND d.status NOT IN ('false_positive', 'under_investigation') \
-         AND (f.severity <> d.severity OR d.exploited <> {EXPLOITED})"
+         AND (f.severity <> d.severity AND d.severity >= 0 OR d.exploited <> {EXPLOITED})"
     );
     type Row = (i64, i64, String, i64, i64, i64, i64);
     let rows: Vec<Row> = sql::rows(&change.tx, what, &select, values).await?;

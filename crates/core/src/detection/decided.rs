@@ -17,7 +17,8 @@ const ENDINGS: [&str; 4] = ["replaced", "withdrawn", "expired", "rejected"];
 
 const IS_FLAW: &str = "d.vulnerability IN (SELECT v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability \
                        WHERE a.id IN (CAST({} AS TEXT), UPPER(CAST({} AS TEXT))) \
-                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)))";
+                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)) \
+                       UNION SELECT w.main FROM warning w WHERE w.workspace = $1 AND w.main <> '' AND w.name = UPPER(CAST({} AS TEXT)))";
 const SUBJECT: &str = "d.subject IN (SELECT c.id FROM component c WHERE {})";
 const RELEASE: &str = "EXISTS (SELECT 1 FROM release r WHERE r.id = COALESCE(d.release, (SELECT g.release FROM finding g \
                        WHERE g.id = d.finding)) AND {})";

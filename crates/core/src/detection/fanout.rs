@@ -21,6 +21,7 @@ use crate::intel::{self, Changes, Opened};
 use crate::inventory;
 use crate::platform::change::Change;
 use crate::platform::sql;
+use crate::warnings;
 
 /// Releases of a workspace whose findings are of an edition of the index before the one asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +76,9 @@ struct Kept {
     whole: bool,
 }
 
+/// In place of an edition: all active releases of a workspace, whatever edition they are of, which stays as it is.
+pub(super) const EVERY: i64 = -1;
+
 /// What has to be looked at in the releases that are behind alike.
 pub(super) struct Work {
     pub of: Behind,
@@ -85,10 +89,18 @@ pub(super) struct Work {
 
 /// Looks for what has to be looked at between the releases' edition and `to`; nothing: everything.
 pub(super) async fn plan(db: &DatabaseConnection, of: Behind, to: i64) -> Result<Option<Work>> {
+    let Some(mut changes) = intel::changes(db, of.generation, to).await? else { return Ok(None) };
+    // these are more than the shared index tells, and matched apart
+    let merged = warnings::merged_of(db, of.workspace, &changes.vulnerabilities).await?;
+    changes.vulnerabilities.retain(|id| !merged.contains(id));
+    look(db, of, changes).await.map(Some)
+}
+
+/// What has to be looked at for these changes, in the releases of an edition ([`EVERY`]: of all).
+pub(super) async fn look(db: &DatabaseConnection, of: Behind, changes: Changes) -> Result<Work> {
     let what = "looking for what is to be matched";
-    let Some(changes) = intel::changes(db, of.generation, to).await? else { return Ok(None) };
     let group = || vec![of.workspace.into(), of.generation.into()];
-    let theirs = "r.workspace = $1 AND r.generation = $2 AND r.active = 1 AND r.components > 0";
+    let theirs = "r.workspace = $1 AND (r.generation = $2 OR $2 < 0) AND r.active = 1 AND r.components > 0";
     let select = format!("SELECT r.id, r.matchings, r.told FROM release r WHERE {theirs}");
     let rows: Vec<(i64, i64, i64)> = sql::rows(db, what, &select, group()).await?;
     let held = |matchings, told| Held { matchings, told, components: Vec::new(), system: None };
@@ -113,6 +125,24 @@ pub(super) async fn plan(db: &DatabaseConnection, of: Behind, to: i64) -> Result
             }
         }
     }
+    if of.generation == EVERY {
+        // what has findings is looked at, whatever it is called now
+        let ids: Vec<&String> = changes.vulnerabilities.iter().collect();
+        let select = format!(
+            "SELECT DISTINCT f.release, f.component FROM finding f JOIN release r ON r.id = f.release \
+             WHERE f.vulnerability IN {} AND f.workspace = $1 AND {theirs}",
+            sql::texts(db, 3)
+        );
+        let mut values = group();
+        values.push(sql::list(&ids));
+        let rows: Vec<(i64, i64)> = sql::rows(db, what, &select, values).await?;
+        for (release, component) in rows {
+            if let Some(held) = releases.get_mut(&release).filter(|h| !h.components.contains(&component)) {
+                held.components.push(component);
+                wanted.insert(component);
+            }
+        }
+    }
     if !wanted.is_empty() {
         let select = format!(
             "SELECT o.release, o.component FROM component c JOIN occurrence o ON o.component = c.id \
@@ -127,7 +157,7 @@ pub(super) async fn plan(db: &DatabaseConnection, of: Behind, to: i64) -> Result
         }
     }
     let components = read(db, wanted.into_iter().collect()).await?;
-    Ok(Some(Work { of, changes, releases, components }))
+    Ok(Work { of, changes, releases, components })
 }
 
 /// Reads components back as their documents told of them.
@@ -270,8 +300,8 @@ pub(super) async fn write(
     );
     sql::rows::<(i64,)>(&change.tx, what, &lock, vec![sql::list(&asked)]).await?;
     let select = format!(
-        "SELECT r.id FROM {} p JOIN release r ON r.id = p.a AND r.matchings = p.b WHERE r.generation = $2 \
-         AND r.workspace = $3",
+        "SELECT r.id FROM {} p JOIN release r ON r.id = p.a AND r.matchings = p.b \
+         WHERE (r.generation = $2 OR $2 < 0) AND r.workspace = $3",
         sql::pairs(&change.tx, 1)
     );
     let values = vec![sql::list(&seen), work.of.generation.into(), change.actor.workspace.into()];
@@ -293,11 +323,14 @@ pub(super) async fn write(
     let (outcome, touched) = renew::bring(change, &stored, &found, &why).await?;
     follow(change, &results).await?;
     renew::count(change, &touched.into_iter().collect::<Vec<_>>()).await?;
+    let written: Vec<i64> = current.into_iter().collect();
+    if work.of.generation == EVERY {
+        return Ok((outcome, written.len()));
+    }
     let update = format!(
         "UPDATE release SET generation = $2, matched = $3 WHERE id IN {}",
         sql::numbers(&change.tx, 1)
     );
-    let written: Vec<i64> = current.into_iter().collect();
     let now = Value::from(change.actor.now.clone());
     let values = vec![sql::list(&written), opened.generation.into(), now];
     sql::run(&change.tx, what, &update, values).await?;

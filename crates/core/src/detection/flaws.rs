@@ -109,7 +109,8 @@ const fn entry(
 
 const IS_FLAW: &str = "v.vulnerability IN (SELECT m.main FROM alias a JOIN vulnerability m ON m.id = a.vulnerability \
                        WHERE a.id IN (CAST({} AS TEXT), UPPER(CAST({} AS TEXT))) \
-                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)))";
+                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)) \
+                       UNION SELECT w.main FROM warning w WHERE w.workspace = $1 AND w.main <> '' AND w.name = UPPER(CAST({} AS TEXT)))";
 
 /// Vulnerabilities found, as a noun of queries. A list of them is limited to product lines by the findings that it
 /// asks for, so that the table itself is not.

@@ -26,7 +26,8 @@ const IN_COMPONENT: &str = "f.component IN (SELECT c.id FROM component c WHERE {
 /// Any id of the flaw, in the case in which it is written or in capitals.
 const IS_FLAW: &str = "f.vulnerability IN (SELECT v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability \
                        WHERE a.id IN (CAST({} AS TEXT), UPPER(CAST({} AS TEXT))) \
-                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)))";
+                       UNION SELECT CAST({} AS TEXT) UNION SELECT UPPER(CAST({} AS TEXT)) \
+                       UNION SELECT w.main FROM warning w WHERE w.workspace = $1 AND w.main <> '' AND w.name = UPPER(CAST({} AS TEXT)))";
 
 /// The tables of a list of findings, outermost first, which SQLite keeps to.
 pub(super) const FROM: &str = "finding f CROSS JOIN release r CROSS JOIN product p CROSS JOIN component c \

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tocsin_engine::matching::{Finding as Match, Report};
+use tocsin_model::bom::Bom;
 use utoipa::ToSchema;
 
 use crate::error::Result;
@@ -20,6 +21,7 @@ mod counted;
 mod decide;
 mod decided;
 mod decisions;
+mod early;
 mod exploitation;
 mod fanout;
 mod flaws;
@@ -49,6 +51,7 @@ pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, dec
 pub(crate) use decided::DECISIONS;
 pub use decided::{decision_list, decision_schema};
 pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
+pub use early::{Merged, bring as bring_warnings, merge as merge_warning};
 pub use fanout::{Behind, behind};
 pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};
 pub use ground::{Ground, grounds, remark, withdraw};
@@ -170,12 +173,14 @@ pub(crate) fn of_present(
     }
 }
 
-/// Brings the findings of a release up to a report. `components` gives for each component of the matched document
+/// Brings the findings of a release up to a report of its document. The early warnings of its workspace are matched
+/// here, since they are in no index that others have. `components` gives for each component of the matched document
 /// its id; `opened` is the index that was matched with.
 pub(crate) async fn apply(
     change: &mut Change<'_>,
     release: &Release,
     report: &Report,
+    bom: &Bom,
     components: &[i64],
     difference: &Difference,
     opened: Option<&Opened>,
@@ -189,13 +194,25 @@ pub(crate) async fn apply(
         None => None,
     };
     let id = |m: &Match| components.get(m.component).copied().filter(|c| *c != 0);
-    let found: Vec<(i64, Found)> =
-        report.findings.iter().filter_map(|m| Some((id(m)?, Found::new(m)))).collect();
+    let early = early::of_document(change, bom, opened).await?;
+    let apart = |m: &&Match| early.as_ref().is_none_or(|(book, _)| !book.mains.contains(&m.vulnerability.id));
+    let own = early.iter().flat_map(|(_, report)| &report.findings);
+    let found: Vec<(i64, Found)> = report
+        .findings
+        .iter()
+        .filter(apart)
+        .chain(own)
+        .filter_map(|m| Some((id(m)?, Found::new(m))))
+        .collect();
     let moved = difference.added > 0 || difference.removed > 0 || !difference.gone.is_empty();
     let why = |key: &Key, settled: Option<&Found>, met: &HashSet<Key>| {
         let moved = moved && !told.contains(&key.1);
-        of_gone(difference, key, met)
-            .unwrap_or_else(|| of_present(opened, changes.as_ref(), &key.2, settled, moved))
+        of_gone(difference, key, met).unwrap_or_else(|| {
+            match early.as_ref().filter(|(book, _)| book.mains.contains(&key.2)) {
+                Some((book, _)) => of_present(Some(&book.opened), None, &key.2, settled, moved),
+                None => of_present(opened, changes.as_ref(), &key.2, settled, moved),
+            }
+        })
     };
     let all: Vec<(i64, i64, &Found)> = found.iter().map(|(c, f)| (release.id, *c, f)).collect();
     let (outcome, _) = renew::bring(change, &stored, &all, &why).await?;

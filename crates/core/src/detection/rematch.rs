@@ -7,7 +7,7 @@ use sea_orm::DatabaseConnection;
 use tocsin_model::bom::Bom;
 
 use super::fanout::{self, Behind, Work};
-use super::{Outcome, exploitation};
+use super::{Outcome, early, exploitation};
 use crate::error::{Error, Result};
 use crate::intel::{self, Opened};
 use crate::inventory;
@@ -90,6 +90,9 @@ pub async fn rematch(db: &DatabaseConnection, opened: &Arc<Opened>, means: &Mean
             break;
         }
     }
+    let early = early::bring(db, Some(opened), means).await?;
+    done.new += early.new;
+    done.closed += early.closed;
     forget(db).await?;
     if done.releases > 0 {
         crate::platform::db::analyse(db).await?;
@@ -108,12 +111,26 @@ async fn part(
     done: &mut Done,
 ) -> Result<()> {
     exploitation::refresh(db, actor, opened, &work).await?;
+    let unread = asked(db, actor, opened, work, means, done).await?;
+    aside(db, &unread).await
+}
+
+/// Matches the work with an index and writes what came of it. Gives the releases whose documents cannot be read.
+pub(super) async fn asked(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    opened: &Arc<Opened>,
+    work: Arc<Work>,
+    means: &Means<'_>,
+    done: &mut Done,
+) -> Result<Vec<i64>> {
     let (index, plan) = (opened.clone(), work.clone());
     let decided = blocking(move || fanout::decide_alone(&index, &plan)).await?;
     for chunk in decided.ready.chunks(CHUNK) {
         save(db, actor, opened, &work, chunk, done).await?;
     }
     let decided = Arc::new(decided);
+    let mut unread = Vec::new();
     for chunk in decided.documents.chunks(DOCUMENTS) {
         let mut documents = Vec::new();
         for release in chunk {
@@ -135,17 +152,16 @@ async fn part(
             };
             documents.into_par_iter().map(one).collect::<Result<Vec<_>>>()
         });
-        let (mut found, mut unread) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
         for (release, of) in results.await? {
             match of {
                 Some(of) => found.push((release, of)),
                 None => unread.push(release),
             }
         }
-        aside(db, &unread).await?;
         save(db, actor, opened, &work, &found, done).await?;
     }
-    Ok(())
+    Ok(unread)
 }
 
 async fn save(

@@ -56,6 +56,7 @@ impl News {
                 ];
                 sql::run(&change.tx, "telling of findings", &insert, values).await?;
             }
+            outbox::conceal(change, event).await?;
         }
         told(change, Topic::FindingRaised, &self.raised, by(change)).await?;
         exploits(change, &self.exploits).await

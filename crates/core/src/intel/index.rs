@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use sea_orm::{TransactionTrait, Value};
+use sea_orm::{ConnectionTrait, TransactionTrait, Value};
 use tocsin_engine::index::{
     Bytes, FactsBuilder, Group, Index, IndexError, SegmentBuilder, Vulnerability, encode,
 };
@@ -339,22 +339,31 @@ async fn groups(store: &Store, full: bool, after: i64) -> Result<Vec<(i64, Group
     let sql = format!("SELECT id, main FROM vulnerability WHERE {filter} id > $1 ORDER BY id LIMIT $2");
     let values = vec![Value::from(after), Value::from(BATCH)];
     let mains: Vec<(i64, String)> = rows(&store.db, what, &sql, values).await?;
+    groups_of(&store.db, mains).await
+}
+
+/// What all sources say of vulnerabilities, by their numbers and main ids.
+pub(super) async fn groups_of(
+    db: &impl ConnectionTrait,
+    mains: Vec<(i64, String)>,
+) -> Result<Vec<(i64, Group)>> {
+    let what = "reading vulnerabilities for the index";
     let ids: Vec<i64> = mains.iter().map(|(id, _)| *id).collect();
     let ids = list(&ids);
-    let within = numbers(&store.db, 1);
+    let within = numbers(db, 1);
     let sql = format!(
         "SELECT vulnerability, record, part FROM record_link WHERE vulnerability IN {within} ORDER BY 1, 2, 3"
     );
-    let links: Vec<(i64, i64, i64)> = rows(&store.db, what, &sql, vec![ids.clone()]).await?;
+    let links: Vec<(i64, i64, i64)> = rows(db, what, &sql, vec![ids.clone()]).await?;
     let sql = format!("SELECT vulnerability, id FROM alias WHERE vulnerability IN {within}");
-    let mut aliases: Vec<(i64, String)> = rows(&store.db, what, &sql, vec![ids.clone()]).await?;
+    let mut aliases: Vec<(i64, String)> = rows(db, what, &sql, vec![ids.clone()]).await?;
     // Sorted here, since the order of texts in SQL differs between databases.
     aliases.sort();
     let sql = format!(
         "SELECT r.id, r.kind, w.raw FROM record r JOIN record_raw w ON w.record = r.id WHERE r.id IN
          (SELECT l.record FROM record_link l WHERE l.vulnerability IN {within})"
     );
-    let raw: Vec<(i64, i64, Vec<u8>)> = rows(&store.db, what, &sql, vec![ids]).await?;
+    let raw: Vec<(i64, i64, Vec<u8>)> = rows(db, what, &sql, vec![ids]).await?;
     let parsed: HashMap<i64, Vec<Record>> =
         raw.into_par_iter().map(|(id, kind, raw)| (id, parse_stored(kind, &raw))).collect();
     let mut out: BTreeMap<i64, Group> =

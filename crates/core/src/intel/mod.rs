@@ -33,6 +33,7 @@ pub use changes::{Changes, changes, prune};
 #[cfg(test)]
 pub(crate) use changes::{note, restated};
 pub use index::Opened;
+pub(crate) use query::groups;
 pub use query::shown;
 pub use search::known;
 pub use types::*;

@@ -247,3 +247,21 @@ async fn see_also(
     let mains: BTreeMap<String, String> = mains.into_iter().collect();
     Ok(links.into_iter().map(|(how, id)| (how, id.clone(), mains.get(&id).cloned())).collect())
 }
+
+/// What all sources say of vulnerabilities by any of their ids: the id asked for, and the vulnerability that it is of.
+/// Ids that are not known are missing.
+pub(crate) async fn groups(
+    db: &impl sea_orm::ConnectionTrait,
+    ids: &[&str],
+) -> Result<Vec<(String, tocsin_engine::index::Group)>> {
+    let sql = format!(
+        "SELECT a.id, v.id, v.main FROM alias a JOIN vulnerability v ON v.id = a.vulnerability WHERE a.id IN {}",
+        texts(db, 1)
+    );
+    let found: Vec<(String, i64, String)> =
+        rows(db, "reading vulnerabilities", &sql, vec![list(ids)]).await?;
+    let numbers: BTreeMap<i64, String> = found.iter().map(|(_, n, main)| (*n, main.clone())).collect();
+    let groups: BTreeMap<i64, _> =
+        index::groups_of(db, numbers.into_iter().collect()).await?.into_iter().collect();
+    Ok(found.into_iter().filter_map(|(id, n, _)| Some((id, groups.get(&n)?.clone()))).collect())
+}

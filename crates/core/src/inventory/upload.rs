@@ -276,7 +276,8 @@ pub async fn apply(change: &mut Change<'_>, release: i64, p: &Prepared) -> Resul
     let count = p.placed.len() as i64;
     let values = vec![release.id.into(), count.into(), i64::from(told(&p.bom)).into(), root.into()];
     sql::run(&change.tx, "counting components", update, values).await?;
-    let findings = detection::apply(change, &release, &p.report, &numbers, &difference, opened).await?;
+    let findings =
+        detection::apply(change, &release, &p.report, &p.bom, &numbers, &difference, opened).await?;
     Ok(Uploaded {
         release: release.id,
         document,

@@ -74,7 +74,7 @@ impl Rule {
 }
 
 /// The rules that every workspace has: key and rule.
-fn standing() -> [(&'static str, Rule); 4] {
+fn standing() -> [(&'static str, Rule); 5] {
     let rule = |name: &str, topics: &[Topic], roles: &[Role], channels: &[i64]| Rule {
         name: name.to_owned(),
         topics: topics.to_vec(),
@@ -106,6 +106,15 @@ fn standing() -> [(&'static str, Rule); 4] {
         (
             "approval",
             rule("Approval", &[Topic::DecisionWaits, Topic::ReportEmbargo], &[Role::Manager], &[INBOX, MAIL]),
+        ),
+        (
+            "stories",
+            rule(
+                "Stories that concern us",
+                &[Topic::StoryRelevant],
+                &[Role::Manager, Role::Analyst],
+                &[INBOX],
+            ),
         ),
         (
             "running",

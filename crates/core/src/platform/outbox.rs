@@ -168,6 +168,20 @@ pub(crate) async fn about(change: &Change<'_>, event: i64, findings: &[i64]) -> 
         let values = vec![sql::list(chunk), event.into()];
         sql::run(&change.tx, "telling of findings", &insert, values).await?;
     }
+    conceal(change, event).await
+}
+
+/// No detail of an event leaves the system where some of its findings are of an early warning that is marked for few
+/// (`TLP:RED`, `TLP:AMBER+STRICT`) and has no CVE yet.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn conceal(change: &Change<'_>, event: i64) -> Result<()> {
+    let update = "UPDATE outbox SET embargo = 1 WHERE id = $1 AND EXISTS (SELECT 1 FROM warning w JOIN finding f \
+                  ON f.workspace = w.workspace AND f.vulnerability = w.name JOIN outbox_finding x ON x.finding = f.id \
+                  WHERE w.workspace = $2 AND w.state = 'open' AND w.tlp IN ('RED', 'AMBER+STRICT') AND x.event = $1)";
+    let values = vec![event.into(), change.actor.workspace.into()];
+    sql::run(&change.tx, "telling of findings", update, values).await?;
     Ok(())
 }
 

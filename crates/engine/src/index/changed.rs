@@ -42,7 +42,7 @@ impl Index {
         for (_, (_, r)) in before {
             changed.tell_of(old, r, both)?;
         }
-        for id in exploited(old.facts.as_ref(), self.facts.as_ref())? {
+        for id in exploited(old.facts.as_deref(), self.facts.as_deref())? {
             if let Some(r) = self.by_id(&id)? {
                 changed.exploitation.insert(self.links(r)?.0);
             }

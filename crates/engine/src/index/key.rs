@@ -40,6 +40,14 @@ pub(crate) fn named(vendor: &str, product: &str) -> Vec<u8> {
     key
 }
 
+/// Whatever is called so and may be of any vendor: the keys under which every component is looked up by its bare name.
+pub(crate) fn alone(product: &str) -> Vec<Vec<u8>> {
+    let name = plain_name(product).replace('_', "-");
+    let mut keys: Vec<Vec<u8>> = ["a", "o", "h"].iter().map(|part| cpe(part, &name, &name)).collect();
+    keys.push(named(&name, &name));
+    keys
+}
+
 /// A package by a purl whose type is no ecosystem known here.
 pub(crate) fn other_purl(purl: &Purl) -> Vec<u8> {
     let mut key = vec![5];

@@ -11,6 +11,8 @@ pub(crate) mod key;
 pub(crate) mod rule;
 mod segment;
 
+use std::sync::Arc;
+
 use tocsin_model::record::Record;
 
 pub(crate) use container::hash;
@@ -56,7 +58,7 @@ pub struct Index {
     segments: Vec<Segment>,
     /// For each segment a bit per vulnerability that a newer segment replaces.
     dead: Vec<Vec<u64>>,
-    facts: Option<Facts>,
+    facts: Option<Arc<Facts>>,
 }
 
 impl Index {
@@ -79,7 +81,16 @@ impl Index {
                 }
             }
         }
-        Ok(Index { segments, dead, facts: facts.map(Facts::open).transpose()? })
+        let facts = facts.map(Facts::open).transpose()?.map(Arc::new);
+        Ok(Index { segments, dead, facts })
+    }
+
+    /// Opens an index of other vulnerabilities that knows of exploitation what this one knows.
+    ///
+    /// # Errors
+    /// As [`Index::open`].
+    pub fn beside(&self, segments: Vec<Bytes>) -> Result<Index, IndexError> {
+        Ok(Index { facts: self.facts.clone(), ..Index::open(segments, None)? })
     }
 
     /// Looks at every checksum.
@@ -88,7 +99,7 @@ impl Index {
     /// The first damaged block.
     pub fn verify(&self) -> Result<(), IndexError> {
         self.segments.iter().try_for_each(Segment::verify)?;
-        self.facts.as_ref().map_or(Ok(()), Facts::verify)
+        self.facts.as_ref().map_or(Ok(()), |f| f.verify())
     }
 
     /// Number of vulnerabilities.

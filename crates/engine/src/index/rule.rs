@@ -28,6 +28,15 @@ pub(crate) type Stored = (Vec<u8>, Vec<u8>);
 pub(crate) fn of_affected(affected: &Affected, record: usize, out: &mut Vec<Stored>) {
     let mut body = vec![affected.source as u8];
     put_number(&mut body, record as u64);
+    if let (Source::Own, Target::Named { vendor, product }) = (affected.source, &affected.target)
+        && vendor.is_empty()
+    {
+        body.push(3);
+        put_versions(&mut body, &affected.versions);
+        put_bytes(&mut body, affected.note.as_deref().unwrap_or(""));
+        out.extend(key::alone(product).into_iter().map(|key| (key, body.clone())));
+        return;
+    }
     let key = match &affected.target {
         Target::Package { ecosystem, release, name, qualifiers } => {
             body.push(0);
@@ -221,6 +230,8 @@ pub(crate) enum About<'a> {
     },
     /// Named by vendor and product, or by another purl.
     Named,
+    /// Named by nothing but its name: whatever meets it does so as a guess.
+    Alone,
 }
 
 /// A limiting attribute.
@@ -277,7 +288,8 @@ impl<'a> Rule<'a> {
                 }
                 About::Cpe { version, limits, config: (r.number()? as usize).checked_sub(1) }
             }
-            _ => About::Named,
+            2 => About::Named,
+            _ => About::Alone,
         };
         let scheme = Scheme::from_u8(r.byte()?).ok_or(IndexError::Foreign)?;
         let default = status(r.byte()?, &r)?;

@@ -46,6 +46,7 @@ fn say(source: Source) -> u8 {
         Source::Euvd => 8,
         Source::Jvn => 9,
         Source::Distribution => 10,
+        Source::Own => 11,
     }
 }
 

@@ -109,6 +109,7 @@ pub(crate) fn apply<'a>(
             }
         }
         About::Named => {}
+        About::Alone => word.confidence = Confidence::Inferred,
     }
     versions(rule, keys, &mut word)?;
     Ok(Some(word))

@@ -5,7 +5,7 @@ use tocsin_model::record::Source;
 
 /// Weight of a source's word, higher first. The vendor about its product; the distributor about its package (a
 /// backported fix is a fix); the ecosystem's databases; the CNA; CISA; NVD and those that analyse like it; last EUVD, which
-/// names vendors and products apart.
+/// names vendors and products apart, and an early warning of our own.
 pub(crate) fn weight(source: Source) -> u8 {
     match source {
         Source::Csaf => 6,
@@ -14,7 +14,7 @@ pub(crate) fn weight(source: Source) -> u8 {
         Source::Cna => 3,
         Source::Adp => 2,
         Source::Nvd | Source::Jvn | Source::VulnDb => 1,
-        Source::Euvd => 0,
+        Source::Euvd | Source::Own => 0,
     }
 }
 

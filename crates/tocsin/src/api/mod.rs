@@ -38,6 +38,7 @@ mod surround;
 mod system;
 mod vex;
 mod vulnerabilities;
+mod warnings;
 
 /// The nouns, with what the document says of each.
 fn nouns() -> OpenApiRouter<App> {
@@ -52,6 +53,7 @@ fn nouns() -> OpenApiRouter<App> {
         .merge(vex::routes())
         .merge(vulnerabilities::routes())
         .merge(desk::routes())
+        .merge(warnings::routes())
         .merge(deployments::routes())
         .merge(audit::routes())
         .merge(around::routes())
@@ -74,6 +76,7 @@ const OWN: &[&[Route]] = &[
     vex::ACCESS,
     vulnerabilities::ACCESS,
     desk::ACCESS,
+    warnings::ACCESS,
     deployments::ACCESS,
     audit::ACCESS,
     around::ACCESS,

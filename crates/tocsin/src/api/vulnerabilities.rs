@@ -8,6 +8,7 @@ use tocsin_core::Error;
 use tocsin_core::detection::{self, Hurting, Spread};
 use tocsin_core::platform::access::{Actor, Permission};
 use tocsin_core::platform::query::Rows;
+use tocsin_core::warnings;
 use tocsin_engine::index::Vulnerability as Known;
 use tocsin_model::query::Query;
 use utoipa::ToSchema;
@@ -203,12 +204,16 @@ async fn one(
 ) -> Result<Json<Vulnerability>, ApiError> {
     who.actor.need(Permission::IntelRead)?;
     let missing = || Error::NotFound(format!("vulnerability {id}"));
-    let index = app.index().ok_or_else(missing)?;
-    let found = index.index.find(&id).map_err(|e| Error::Internal {
+    let index = app.index();
+    let found = index.as_deref().map(|o| o.index.find(&id)).transpose().map_err(|e| Error::Internal {
         doing: "reading the matching index".to_owned(),
         cause: Box::new(e),
     })?;
-    let found = found.ok_or_else(missing)?;
+    let found = found.flatten();
+    // early warnings of the workspace are known to nobody else
+    let main = found.as_ref().map_or(id.as_str(), |f| f.id.as_str());
+    let own = warnings::find(app.db(), &who.actor, index.as_deref(), main).await?;
+    let found = own.or(found).ok_or_else(missing)?;
     let spread = detection::spread(app.db(), &who.actor, &found.id).await?;
     Ok(Json(shown(found, spread)))
 }

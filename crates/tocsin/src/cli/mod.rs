@@ -14,6 +14,7 @@ pub mod sbom;
 pub mod scan;
 pub mod serve;
 mod sheet;
+mod warning;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -69,6 +70,8 @@ pub enum Command {
     Jobs(jobs::JobsArgs),
     /// Look at what people are told and how, test a channel
     Notify(notify::NotifyArgs),
+    /// Early warnings: flaws that have no CVE yet
+    Warning(warning::WarningArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
     /// Upload SBOMs of releases
@@ -182,6 +185,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
         Command::Findings(args) => findings::run(&cli.global, args, out),
         Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Notify(args) => notify::run(&cli.global, args, out),
+        Command::Warning(args) => warning::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
         Command::Sbom(args) => sbom::run(&cli.global, args, out),
         Command::People(args) => people::run(&cli.global, args, out),

@@ -12,6 +12,7 @@ use tocsin_core::detection::{self, Hurting, Presence, Reaching, Spread};
 use tocsin_core::intel::{self, Hit, Shown, ShownRecord};
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::query::Total;
+use tocsin_core::warnings::{self, Shown as Early};
 use tocsin_engine::index::Vulnerability;
 use tocsin_model::record::{Fact, RecordState};
 
@@ -47,6 +48,8 @@ const ROWS: u64 = 100;
 struct List {
     page: Page,
     known: bool,
+    /// The reader may see the list of early warnings.
+    early: bool,
     asked: Asked,
     text: String,
     heads: Vec<Head>,
@@ -107,6 +110,7 @@ async fn list(State(app): State<App>, browser: Browser, Query(pairs): Query<Pair
     show(&List {
         page: Page::new(&browser, "/vulnerabilities", "Vulnerabilities"),
         known,
+        early: actor.need_everywhere(Permission::DeskRead).is_ok(),
         text,
         heads: asked.heads(&COLUMNS, asked.query.sort, about, &asked.schema.sorts),
         counted: asked.counted(
@@ -167,6 +171,20 @@ struct One {
     epss: Option<(f32, f32)>,
     trend: Option<chart::Trend>,
     exploits: Vec<(String, String, String)>,
+    /// Early warnings of the workspace that it is.
+    early: Vec<Early>,
+}
+
+/// The word of an early warning, beside those of sources.
+fn of_warning(w: &Early) -> ShownRecord {
+    ShownRecord {
+        source: "tocsin".to_owned(),
+        record_id: w.warning.name.clone(),
+        first_seen: w.warning.created.clone(),
+        last_seen: w.warning.changed.clone(),
+        record: w.record(),
+        history: Vec::new(),
+    }
 }
 
 /// Most records on the page.
@@ -185,24 +203,35 @@ async fn one(
         Err(e) => return Err(e.into()),
     };
     let main = shown.as_ref().map_or_else(|| id.clone(), |s| s.id.clone());
+    let early = warnings::of(app.db(), actor, &main).await?;
+    let named = early.iter().find(|w| w.warning.name.eq_ignore_ascii_case(&main)).map(|w| &w.warning);
+    let main = match named {
+        Some(w) if w.main.is_empty() => w.name.clone(),
+        Some(w) => w.main.clone(),
+        None => main,
+    };
     // one vulnerability, one address: an alias leads to the main id
     if main != id {
         return Ok(Redirect::to(&format!("/vulnerabilities/{}", encode(&main))).into_response());
     }
-    let v = match app.index() {
+    let opened = app.index();
+    let v = match opened.as_deref() {
         Some(opened) => opened
             .index
             .find(&main)
             .map_err(|e| Error::Internal { doing: "reading the index".to_owned(), cause: Box::new(e) })?,
         None => None,
     };
+    let v = warnings::find(app.db(), actor, opened.as_deref(), &main).await?.or(v);
     let places = detection::presence(app.db(), actor, &main).await?;
-    if shown.is_none() && v.is_none() && places.is_empty() {
+    if shown.is_none() && v.is_none() && places.is_empty() && early.is_empty() {
         return Err(PageError::not_found("vulnerability of this id"));
     }
     let mut shown = shown.unwrap_or_default();
     // the order of trust, as it is in the sources' own order of the store
     shown.records.truncate(RECORDS);
+    shown.records.extend(early.iter().map(of_warning));
+    shown.aliases.extend(early.iter().map(|w| w.warning.name.clone()).filter(|n| *n != main));
     let first = |text: fn(&ShownRecord) -> &str| {
         shown.records.iter().map(text).find(|t| !t.is_empty()).unwrap_or_default().to_owned()
     };
@@ -214,13 +243,14 @@ async fn one(
         said: shown.records.iter().map(said_by).collect(),
         lines: lines(&shown.records),
         references: references(&shown),
-        happened: happened(&shown),
+        happened: happened(&shown, &early),
         first_heard: shown.records.iter().map(|r| r.first_seen.clone()).min().unwrap_or_default(),
         kev: shown.facts.iter().find_map(kev),
         epss: v.as_ref().and_then(|v| v.epss),
         trend: chart::trend(&shown.epss_history),
         exploits: shown.facts.iter().filter_map(exploit).collect(),
         description: if description == title { String::new() } else { description },
+        early,
         id: main,
         title,
         v,
@@ -258,6 +288,7 @@ fn said_by(r: &ShownRecord) -> Said {
             let year = rest.split('-').next().unwrap_or_default();
             format!("https://jvndb.jvn.jp/ja/contents/{}/{}.html", encode(year), encode(id))
         }),
+        "tocsin" => format!("/warnings/{}", encode(id)),
         _ => String::new(),
     };
     Said {
@@ -355,7 +386,7 @@ fn references(shown: &Shown) -> Vec<String> {
 }
 
 /// What happened to what is known, newest first, at most 60 entries.
-fn happened(shown: &Shown) -> Vec<Happened> {
+fn happened(shown: &Shown, early: &[Early]) -> Vec<Happened> {
     let mut list = Vec::new();
     let mut put = |at: &str, what: String| list.push(Happened { at: at.to_owned(), what });
     for r in &shown.records {
@@ -366,6 +397,12 @@ fn happened(shown: &Shown) -> Vec<Happened> {
         put(&r.first_seen, format!("{who} was heard of"));
         for (until, _) in &r.history {
             put(until, format!("{who} changed"));
+        }
+    }
+    for w in early {
+        for e in &w.events {
+            let more = if e.detail.is_empty() { String::new() } else { format!(": {}", e.detail) };
+            put(&e.at, format!("{} {} by {}{more}", w.warning.name, e.what, e.actor));
         }
     }
     for fact in &shown.facts {
@@ -437,7 +474,7 @@ mod tests {
             ],
             ..Shown::default()
         };
-        let told: Vec<String> = happened(&shown).into_iter().map(|h| h.what).collect();
+        let told: Vec<String> = happened(&shown, &[]).into_iter().map(|h| h.what).collect();
         assert_eq!(
             told,
             [

@@ -11,6 +11,7 @@ mod registry;
 mod rematch;
 mod run;
 mod sbom;
+mod warning;
 mod watch;
 
 use std::path::PathBuf;

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { desk } from "./desk.mjs";
+import { warnings } from "./warnings.mjs";
 import { drafts, owners, times } from "./findings.mjs";
 import { sources } from "./sources.mjs";
 
@@ -421,6 +422,7 @@ const signIn = async (page, where, login) => {
 };
 await times({ base, check, same, manager, person });
 const desks = await desk({ base, check, same, manager, person });
+Object.assign(desks, await warnings({ base, check, same, manager, story: desks.story }));
 await sources({ base, check, same, manager, auditor });
 await drafts({ base, check, same, manager, person, signIn: (page) => signIn(page, base, "manager") });
 

@@ -42,6 +42,7 @@ mod signatures;
 mod sources;
 mod telling;
 mod tidy;
+mod warnings;
 
 use std::path::Path;
 use std::process::{Command, Output};

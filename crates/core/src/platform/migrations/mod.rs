@@ -25,6 +25,7 @@ mod m0035_sources;
 mod m0037_desk;
 mod m0044_keys;
 mod m0045_told;
+mod m0042_warnings;
 
 /// All migrations.
 pub struct Migrator;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0037_desk::Migration),
             Box::new(m0045_told::Migration),
             Box::new(m0044_keys::Migration),
+            Box::new(m0042_warnings::Migration),
         ]
     }
 }

@@ -11,6 +11,7 @@ use tocsin_core::platform::query::Total;
 use tocsin_core::platform::views::{self, View};
 
 use super::super::asked::{Asked, Head, Pairs, param};
+use super::super::products::json_file;
 use super::super::sheet::{Sheet, cell};
 use super::super::{Answer, Page, encode, filters, show};
 use super::{back, sender};
@@ -101,15 +102,38 @@ pub async fn list(State(app): State<App>, browser: Browser, Query(mut pairs): Qu
     })
 }
 
+/// The stories of a query, for a file.
+async fn exported(app: &App, browser: &Browser, pairs: &Pairs) -> Result<Vec<Story>, PageError> {
+    let a = asked(pairs);
+    if !a.wrong.is_empty() {
+        return Err(Error::Rejected { field: "q".to_owned(), message: a.wrong }.into());
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    while (found.len() as u64) < EXPORT {
+        let page = desk::story_list(app.db(), browser.actor(), &a.query, after.as_deref(), 1_000).await?;
+        found.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+pub async fn json(
+    State(app): State<App>,
+    browser: Browser,
+    Query(pairs): Query<Pairs>,
+) -> Result<Response, PageError> {
+    let found = exported(&app, &browser, &pairs).await?;
+    Ok(json_file("stories", &serde_json::json!({ "stories": found })))
+}
+
 pub async fn export(
     State(app): State<App>,
     browser: Browser,
     Query(pairs): Query<Pairs>,
 ) -> Result<Response, PageError> {
-    let a = asked(&pairs);
-    if !a.wrong.is_empty() {
-        return Err(Error::Rejected { field: "q".to_owned(), message: a.wrong }.into());
-    }
     let head = [
         "id",
         "relevance",
@@ -125,31 +149,21 @@ pub async fn export(
         "latest",
     ];
     let mut sheet = Sheet::new(&head)?;
-    let (mut after, mut rows) = (None, 0);
-    // page by page: a page is what memory holds beside the file
-    while rows < EXPORT {
-        let page = desk::story_list(app.db(), browser.actor(), &a.query, after.as_deref(), 1_000).await?;
-        for s in page.rows {
-            rows += 1;
-            sheet.row(&[
-                s.id.to_string(),
-                s.relevance.to_string(),
-                cell(&s.title),
-                cell(&s.why),
-                cell(&s.ids.join(" ")),
-                cell(&s.ours.join(", ")),
-                s.items.to_string(),
-                s.sources.to_string(),
-                s.state,
-                s.tlp,
-                s.opened,
-                s.latest,
-            ])?;
-        }
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
+    for s in exported(&app, &browser, &pairs).await? {
+        sheet.row(&[
+            s.id.to_string(),
+            s.relevance.to_string(),
+            cell(&s.title),
+            cell(&s.why),
+            cell(&s.ids.join(" ")),
+            cell(&s.ours.join(", ")),
+            s.items.to_string(),
+            s.sources.to_string(),
+            s.state,
+            s.tlp,
+            s.opened,
+            s.latest,
+        ])?;
     }
     Ok(sheet.file("stories"))
 }

@@ -12,11 +12,13 @@ pub(crate) use enter::read as read_item;
 mod follow;
 mod list;
 mod one;
+mod warn;
 
 /// Who may use what here.
 pub const ACCESS: &[Route] = &[
     ("GET", "/desk", Access::Needs(Permission::DeskRead)),
     ("GET", "/desk.csv", Access::Needs(Permission::DeskRead)),
+    ("GET", "/desk.json", Access::Needs(Permission::DeskRead)),
     ("POST", "/desk/states", Access::Needs(Permission::DeskWrite)),
     ("GET", "/desk/enter", Access::Needs(Permission::DeskWrite)),
     ("POST", "/desk/enter", Access::Needs(Permission::DeskWrite)),
@@ -32,12 +34,25 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/stories/{id}/tags", Access::Needs(Permission::DeskWrite)),
     ("POST", "/stories/{id}/merge", Access::Needs(Permission::DeskWrite)),
     ("POST", "/stories/{id}/split", Access::Needs(Permission::DeskWrite)),
+    ("GET", "/stories/{id}/warning", Access::Needs(Permission::DeskWrite)),
+    ("POST", "/stories/{id}/warning", Access::Needs(Permission::DeskWrite)),
+    ("GET", "/warnings", Access::Needs(Permission::DeskRead)),
+    ("GET", "/warnings.csv", Access::Needs(Permission::DeskRead)),
+    ("GET", "/warnings.json", Access::Needs(Permission::DeskRead)),
+    ("GET", "/warnings/new", Access::Needs(Permission::DeskWrite)),
+    ("POST", "/warnings/new", Access::Needs(Permission::DeskWrite)),
+    ("GET", "/warnings/{name}", Access::Needs(Permission::DeskRead)),
+    ("POST", "/warnings/{name}", Access::Needs(Permission::DeskWrite)),
+    ("POST", "/warnings/{name}/withdraw", Access::Needs(Permission::DeskWrite)),
+    ("POST", "/warnings/{name}/merge", Access::Needs(Permission::DeskWrite)),
+    ("POST", "/warnings/{name}/refuse", Access::Needs(Permission::DeskWrite)),
 ];
 
 pub fn routes() -> Router<App> {
     Router::new()
         .route("/desk", get(list::list))
         .route("/desk.csv", get(list::export))
+        .route("/desk.json", get(list::json))
         .route("/desk/states", post(list::states))
         .route("/desk/enter", get(enter::form).post(enter::take))
         .route("/desk/follow", get(follow::page))
@@ -52,6 +67,15 @@ pub fn routes() -> Router<App> {
         .route("/stories/{id}/tags", post(one::tags))
         .route("/stories/{id}/merge", post(one::merge))
         .route("/stories/{id}/split", post(one::split))
+        .route("/stories/{id}/warning", get(warn::of_story).post(warn::make_of_story))
+        .route("/warnings", get(warn::list))
+        .route("/warnings.csv", get(warn::csv))
+        .route("/warnings.json", get(warn::json))
+        .route("/warnings/new", get(warn::begin).post(warn::make_new))
+        .route("/warnings/{name}", get(warn::one).post(warn::edit))
+        .route("/warnings/{name}/withdraw", post(warn::withdraw))
+        .route("/warnings/{name}/merge", post(warn::merge))
+        .route("/warnings/{name}/refuse", post(warn::refuse))
 }
 
 /// Who sends a form, now, where it brings the session's token back.

@@ -2,6 +2,7 @@
 
 mod incremental;
 mod reasons;
+mod warned;
 
 use std::sync::Arc;
 
