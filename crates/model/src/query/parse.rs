@@ -283,6 +283,9 @@ impl Reader<'_> {
             self.tests -= 1;
             return self.directive(from, &name, op, not).map(|()| None);
         }
+        if name == "is" && self.schema.fields.iter().all(|f| f.name != "is") {
+            return self.is(sign_at, width, op, not).map(Some);
+        }
         let Some(field) = self.schema.fields.iter().find(|f| f.name == name).copied() else {
             let mut e = self.error(from, len, format!("unknown field `{name}`"));
             let names = self.schema.fields.iter().map(|f| f.name).chain(DIRECTIVES);
@@ -303,6 +306,31 @@ impl Reader<'_> {
         }
         let test = Filter::Test(Test { field: field.name, op, values });
         Ok(Some(if not { test.negate() } else { test }))
+    }
+
+    /// `is:exploited`: a field that is true or not, in short for `exploited:true`. Several are alternatives.
+    fn is(&mut self, sign_at: usize, width: usize, op: Op, not: bool) -> Result<Filter> {
+        if !matches!(op, Op::Has | Op::Is) {
+            let mut e = self.error(sign_at, width, "`is` has no order".to_owned());
+            e.remedy = "write is:word".to_owned();
+            return Err(e);
+        }
+        let truths = || self.schema.fields.iter().filter(|f| f.kind == Kind::Truth).map(|f| f.name);
+        let mut list = Vec::new();
+        for (at, _, text) in self.values()? {
+            let lower = text.to_lowercase();
+            let Some(field) = truths().find(|name| *name == lower) else {
+                let mut e = self.error(at, text.chars().count(), format!("nothing here is `{text}`"));
+                e.remedy = match near(&lower, truths()) {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => format!("it is one of: {}", truths().collect::<Vec<_>>().join(", ")),
+                };
+                return Err(e);
+            };
+            list.push(Filter::Test(Test { field, op: Op::Has, values: vec![Value::Truth(true)] }));
+        }
+        let any = Filter::any(list);
+        Ok(if not { any.negate() } else { any })
     }
 
     /// The operator as it is kept for the field: kinds that are the value or not know no difference of `:` and `=`.

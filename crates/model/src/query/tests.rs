@@ -45,6 +45,8 @@ fn texts_have_one_form() {
         ("status!=fixed", "-status:fixed"),
         ("-status!=fixed", "status:fixed"),
         ("--kev:yes", "kev:true"),
+        ("is:kev", "kev:true"),
+        ("-is:kev", "-kev:true"),
         ("kev:any", "kev:any"),
         ("NOT kev:1", "-kev:true"),
         ("epss>=10%", "epss>=0.1"),
@@ -88,6 +90,7 @@ fn texts_have_one_form() {
 fn errors_say_where_and_what_was_meant() {
     for (text, told) in [
         ("severty>=high", "unknown field `severty` at 1, did you mean severity?"),
+        ("is:product", "nothing here is `product` at 4, it is one of: kev"),
         ("kev:true xyzzy:1", "unknown field `xyzzy` at 10, or put it in quotes to look for the text"),
         ("severity>=hihg", "`hihg` is no value of severity at 11, did you mean high?"),
         (
