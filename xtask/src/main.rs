@@ -18,7 +18,7 @@ cargo xtask pages             the pages in a browser (part of test)
 cargo xtask assets            fetch what pages use from npm, for the next build (part of test and demo)
 cargo xtask demo              the web application with the workspace of an invented maker
 cargo xtask demo scan         the main job on the command line, on the built-in demo data
-cargo xtask bench NAME        match | index | import | sbom | relevance | portfolio [--releases N]: figures as JSON lines
+cargo xtask bench NAME        match | index | import | sbom | relevance | portfolio, desk [--releases N]: figures as JSON lines
 ";
 
 /// Names a PostgreSQL server to the tests.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "figures are what this program is for")]
 
 mod mail;
+mod desk;
 mod portfolio;
 mod relevance;
 mod replay;
@@ -41,9 +42,11 @@ fn main() -> anyhow::Result<()> {
         Some("import") => import(),
         Some("sbom") => sboms(),
         Some("portfolio") => portfolio::run(&std::env::args().skip(2).collect::<Vec<_>>()),
+        Some("desk") => desk::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("relevance") => relevance::run(),
         Some("replay") => replay::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance|replay"),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance|desk"),
     }
 }
 

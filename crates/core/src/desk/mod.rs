@@ -13,6 +13,7 @@ mod items;
 mod judge;
 mod learn;
 mod list;
+mod memory;
 mod one;
 mod profile;
 mod promote;
@@ -30,10 +31,11 @@ pub use items::{
 pub use judge::{Note, STATES, merge, note, set_state, set_states, split, tag};
 pub use learn::{Cast, Counted, Votes, cast, counts, revoke, unvote, vote, votes};
 pub use list::{Story, ids, story_list, story_schema, top};
+pub use memory::Memory;
 pub use one::{Affected, Event, Piece, Shown, story};
 pub use profile::{Profile, WEIGHTS, profile, set_profile};
 pub use promote::{draft, promote};
-pub use sort::{Done, Sort, ensure, sort};
+pub use sort::{Done, Sort, ensure, sort, sort_with};
 
 use crate::error::{Error, Result};
 use crate::platform::access::{Actor, Permission};

@@ -2,12 +2,15 @@
 //! by has changed. A job that does only what is due, in batches that are one change each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use rayon::prelude::*;
 use sea_orm::{ConnectionTrait, DatabaseConnection, Value};
 use serde::{Deserialize, Serialize};
 use tocsin_engine::entities::{self, Dictionary};
 use tocsin_engine::stories::{How, Item, Options, Placed, Stories, StoryId};
 
+use super::memory::{Memory, Open, Stamp};
 use super::weigh::{self, Scale};
 use super::{days_before, dictionary, judge, learn};
 use crate::error::Result;
@@ -132,15 +135,30 @@ pub async fn sort(
     now: &(dyn Fn() -> String + Send + Sync),
     progress: &(dyn Fn(usize, usize) + Send + Sync),
 ) -> Result<Done> {
+    sort_with(db, &Memory::default(), now, progress).await
+}
+
+/// As [`sort`], by somebody who sorts again and again: what was read of a workspace is kept in `memory` and used where
+/// nothing else changed it.
+///
+/// # Errors
+/// As [`sort`].
+pub async fn sort_with(
+    db: &DatabaseConnection,
+    memory: &Memory,
+    now: &(dyn Fn() -> String + Send + Sync),
+    progress: &(dyn Fn(usize, usize) + Send + Sync),
+) -> Result<Done> {
     let mut done = Done::default();
     for workspace in people::workspaces(db).await? {
-        Sorting { db, now, progress, workspace, done: &mut done }.run().await?;
+        Sorting { db, memory, now, progress, workspace, done: &mut done }.run().await?;
     }
     Ok(done)
 }
 
 struct Sorting<'a> {
     db: &'a DatabaseConnection,
+    memory: &'a Memory,
     now: &'a (dyn Fn() -> String + Send + Sync),
     progress: &'a (dyn Fn(usize, usize) + Send + Sync),
     workspace: i64,
@@ -190,13 +208,6 @@ fn how(placed: &How) -> String {
     }
 }
 
-/// The open stories with the ids of their rows.
-struct Open {
-    stories: Stories,
-    ids: HashMap<u64, i64>,
-    turn: i64,
-}
-
 impl Sorting<'_> {
     fn actor(&self) -> Actor {
         Actor::system(self.workspace, &(self.now)())
@@ -217,11 +228,20 @@ impl Sorting<'_> {
         let renamed = inventory != state.inventory;
         let waits = self.count(&state.mark).await?;
         if waits > 0 || renamed {
-            let dictionary = dictionary::read(self.db, self.workspace).await?;
+            let dictionary = match self.memory.dictionary(self.workspace, &inventory) {
+                Some(known) => known,
+                None => {
+                    let read = Arc::new(dictionary::read(self.db, self.workspace).await?);
+                    self.memory.keep_dictionary(self.workspace, &inventory, read.clone());
+                    read
+                }
+            };
             if waits > 0 {
                 self.place(&mut state, &dictionary, waits).await?;
             }
             if renamed {
+                // what items name is part of what they are compared by
+                self.memory.forget(self.workspace);
                 self.rename(&dictionary).await?;
                 state.inventory = inventory;
             }
@@ -260,14 +280,28 @@ impl Sorting<'_> {
     /// Places what waits.
     async fn place(&mut self, state: &mut State, dictionary: &Dictionary, waits: usize) -> Result<()> {
         let what = "reading items that wait";
-        let mut open = self.open().await?;
+        let mut open = match self.memory.take(self.workspace) {
+            Some((mut kept, stamp)) if stamp == self.stamp().await? => {
+                let since = days_before(&(self.now)(), OPEN + 1);
+                kept.stories.expire(clock::seconds(&since));
+                kept
+            }
+            _ => self.open().await?,
+        };
         let mut placed = 0;
         loop {
             let (from, mut values) = self.waits(&state.mark);
             values.push(BATCH.into());
             let select = format!("SELECT {WAITING}, '' {from} ORDER BY i.changed, i.id LIMIT $3");
             let rows: Vec<WaitingRow> = sql::rows(self.db, what, &select, values).await?;
-            let Some(mark) = rows.last().map(|r| r.6.clone()) else { return Ok(()) };
+            let Some(mark) = rows.last().map(|r| r.6.clone()) else {
+                let stamp = self.stamp().await?;
+                // an analyst who moved items meanwhile has made it another
+                if stamp.turn == open.turn {
+                    self.memory.keep(self.workspace, open, stamp);
+                }
+                return Ok(());
+            };
             let batch: Vec<Waiting> = rows.into_iter().map(waiting).collect();
             if !self.batch(&mut open, dictionary, &batch).await? {
                 // somebody moved items by hand meanwhile
@@ -278,6 +312,22 @@ impl Sorting<'_> {
             placed += batch.len();
             (self.progress)(placed.min(waits), waits);
         }
+    }
+
+    /// What tells the open stories of the store from any others.
+    async fn stamp(&self) -> Result<Stamp> {
+        let select = "SELECT turn, sorted FROM desk_state WHERE workspace = $1";
+        let row: Option<(i64, i64)> =
+            sql::row(self.db, "reading the state of the desk", select, vec![self.workspace.into()]).await?;
+        let (turn, sorted) = row.unwrap_or_default();
+        Ok(Stamp { turn, sorted })
+    }
+
+    /// Says in a change that what is known of open stories elsewhere is no longer all.
+    async fn sorted(&self, change: &Change<'_>) -> Result<()> {
+        let update = "UPDATE desk_state SET sorted = sorted + 1 WHERE workspace = $1";
+        sql::run(&change.tx, "noting that items were sorted", update, vec![self.workspace.into()]).await?;
+        Ok(())
     }
 
     /// Reads the open stories from the store.
@@ -297,19 +347,21 @@ impl Sorting<'_> {
             let values = vec![self.workspace.into(), since.clone().into(), after.into(), READ.into()];
             type Row = (i64, String, String, String, String, i64, String, String, i64, i64);
             let rows: Vec<Row> = sql::rows(self.db, what, &select, values).await?;
-            for (id, url, title, body, published, edition, changed, entities, number, story) in
-                rows.iter().cloned()
-            {
-                let w = waiting((id, url, title, body, published, edition, changed, entities));
-                let text = weigh::text(&w.title, &w.body);
-                let named = weigh::entities(&weigh::kept(&w.entities), &text);
-                let at = clock::seconds(&w.published);
-                let item = Item::new(id.unsigned_abs(), &w.url, at, &text, &named, MANY);
-                stories.restore(item, StoryId(number.unsigned_abs()));
-                ids.insert(number.unsigned_abs(), story);
+            let (last, full) = (rows.last().map(|r| r.0), rows.len() as i64 == READ);
+            let read = |(id, url, title, body, published, _, _, entities, number, story): Row| {
+                let text = weigh::text(&title, &body);
+                let named = weigh::entities(&weigh::kept(&entities), &text);
+                let at = clock::seconds(&published);
+                (Item::new(id.unsigned_abs(), &url, at, &text, &named, MANY), number.unsigned_abs(), story)
+            };
+            // words are counted on all processors, stories put together in the order of the items
+            let items: Vec<(Item, u64, i64)> = rows.into_par_iter().with_min_len(32).map(read).collect();
+            for (item, number, story) in items {
+                stories.restore(item, StoryId(number));
+                ids.insert(number, story);
             }
-            match rows.last() {
-                Some(last) if rows.len() as i64 == READ => after = last.0,
+            match last {
+                Some(last) if full => after = last,
                 _ => break,
             }
         }
@@ -411,6 +463,7 @@ impl Sorting<'_> {
             sql::numbers(&change.tx, 1)
         );
         sql::run(&change.tx, what, &update, vec![sql::list(&touched)]).await?;
+        self.sorted(&change).await?;
         change.commit().await?;
         self.done.items += batch.len() as u64;
         self.done.opened += opened.len() as u64;
@@ -483,6 +536,7 @@ impl Sorting<'_> {
                     .await?;
                 let scale = Scale::read(&change.tx, self.workspace).await?;
                 weigh::weigh(&change, &scale, &stories.into_iter().collect::<Vec<_>>(), true).await?;
+                self.sorted(&change).await?;
                 change.commit().await?;
             }
             if !full {

@@ -379,3 +379,52 @@ fn hundreds_of_items_are_placed_in_batches_that_can_be_broken_off() {
         assert_eq!((first.rows.len(), second.rows.len()), (40, 110));
     });
 }
+
+#[test]
+fn what_a_node_remembers_is_what_the_store_says() {
+    each(async |db| {
+        let anna = anna(db).await;
+        let now = anna.now.clone();
+        let feed = feeds(&anna);
+        let (one, other) = (Memory::default(), Memory::default());
+        let tell = async |n: usize, text: &str| {
+            let item = new(&format!("https://{n}.example/a"), text, &now);
+            assert_eq!(take(db, &feed, "wire", vec![item]).await.unwrap().new, 1);
+        };
+        let run = async |memory: &Memory| {
+            let now = now.clone();
+            sort_with(db, memory, &move || now.clone(), &|_, _| {}).await.unwrap()
+        };
+        let counts = async || {
+            let mut n: Vec<i64> = listed(db, &anna, "").await.iter().map(|s| s.items).collect();
+            n.sort_unstable();
+            n
+        };
+        tell(1, OPENSSL).await;
+        run(&one).await;
+        tell(2, &OPENSSL.replace("crafted", "forged")).await;
+        run(&one).await;
+        assert_eq!(counts().await, [2], "what is remembered is used");
+        // another node sorts, and the first one hears of it
+        tell(3, "A pump stops\nCVE-2030-1001 stops a pump.").await;
+        run(&other).await;
+        tell(4, "Pumps that stand still\nThe cause is CVE-2030-1001.").await;
+        run(&one).await;
+        assert_eq!(counts().await, [2, 2]);
+        // somebody moves items by hand
+        let story = listed(db, &anna, "id:CVE-2022-3602").await[0].id;
+        let shown = super::story(db, &anna, story).await.unwrap();
+        let second = shown.pieces.iter().find(|p| p.url.starts_with("https://2.")).unwrap().id;
+        split(db, &anna, story, &[second]).await.unwrap();
+        tell(5, &OPENSSL.replace("crafted", "spoiled")).await;
+        run(&one).await;
+        assert_eq!(counts().await, [1, 2, 2]);
+        // what items name is another since the inventory changed
+        shipped(db, &anna).await;
+        run(&one).await;
+        tell(6, &OPENSSL.replace("crafted", "broken")).await;
+        assert_eq!(run(&one).await.items, 1);
+        assert_eq!(counts().await, [1, 2, 3]);
+        assert_eq!(listed(db, &anna, "is:ours").await.len(), 2);
+    });
+}

@@ -122,6 +122,16 @@ impl Stories {
         self.next = self.next.max(number);
     }
 
+    /// Number of items in open stories.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether no story is open.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// An open story.
     pub fn story(&self, id: StoryId) -> Option<&Story> {
         self.stories.get(&id)

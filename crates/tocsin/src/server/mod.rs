@@ -21,6 +21,7 @@ use axum::http::{HeaderName, HeaderValue, Request};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use sea_orm::DatabaseConnection;
+use tocsin_core::desk::Memory;
 use tocsin_core::intel::{Opened, Store};
 use tocsin_core::platform::db::{self, Place};
 use tocsin_core::platform::people::{Door, Environment, From};
@@ -79,6 +80,8 @@ pub struct Parts {
     /// The one door out.
     pub outbound: Outbound,
     site: OnceLock<Site>,
+    /// What sorting news keeps from one run to the next.
+    desk: Memory,
 }
 
 /// What the operator gives a server beside its data.
@@ -162,6 +165,7 @@ impl App {
             oidc: means.oidc,
             outbound: Outbound::new(means.allowed),
             site: means.site.map_or_else(OnceLock::new, OnceLock::from),
+            desk: Memory::default(),
         }));
         app.load_index().await?;
         Ok(app)
@@ -185,6 +189,11 @@ impl App {
     /// The index of this moment.
     pub fn index(&self) -> Option<Arc<Opened>> {
         self.0.index.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What sorting news keeps from one run to the next.
+    pub fn desk(&self) -> &Memory {
+        &self.0.desk
     }
 
     /// Folder of the data, and the database.

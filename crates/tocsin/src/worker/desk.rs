@@ -22,7 +22,7 @@ impl Kind for Desk {
     async fn run(run: Run, _: Sort) -> Result<Ending, Error> {
         let tell = run.clone();
         let progress = move |done, total| tell.progress(done, total, "items placed into stories");
-        let done = desk::sort(run.app.db(), &now, &progress).await?;
+        let done = desk::sort_with(run.app.db(), run.app.desk(), &now, &progress).await?;
         Ok(Ending::Result(serde_json::to_value(done).unwrap_or_default()))
     }
 }

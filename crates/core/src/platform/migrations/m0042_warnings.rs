@@ -21,7 +21,8 @@ impl MigrationTrait for Migration {
 /// `warning.name` is `TOCSIN-YYYY-NNNN`, made of `year` and `number`, which are counted for the whole installation.
 /// `state` is `open`, `withdrawn` or `merged`; `main` is the id that it was merged into. `links` is a JSON list of
 /// addresses. `stale` is greater than 0 while findings are to be brought up to it. In `warning_proposal` stand ids that
-/// it may be merged into; `state` is `open`, `refused` or `merged`.
+/// it may be merged into; `state` is `open`, `refused` or `merged`. `desk_state.sorted` counts batches of items that were
+/// sorted, so that what a node keeps of open stories is known to be all.
 const SCHEMA: &str = "
 CREATE TABLE warning (id SERIAL_KEY, workspace INTEGER NOT NULL REFERENCES workspace (id), year INTEGER NOT NULL,
   number INTEGER NOT NULL, name TEXT NOT NULL UNIQUE, title TEXT NOT NULL, summary TEXT NOT NULL, product TEXT NOT NULL,
@@ -38,5 +39,6 @@ CREATE TABLE warning_event (warning INTEGER NOT NULL REFERENCES warning (id) ON 
   at TEXT NOT NULL, actor TEXT NOT NULL, what TEXT NOT NULL, detail TEXT NOT NULL, PRIMARY KEY (warning, n));
 CREATE TABLE warning_proposal (warning INTEGER NOT NULL REFERENCES warning (id) ON DELETE CASCADE, main TEXT NOT NULL,
   reason TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'open', PRIMARY KEY (warning, main));
+ALTER TABLE desk_state ADD COLUMN sorted INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX item_url ON item (url) WHERE url <> ''
 ";
