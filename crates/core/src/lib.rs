@@ -7,6 +7,7 @@ pub mod intel;
 pub mod inventory;
 pub mod notify;
 pub mod platform;
+pub mod report;
 pub mod search;
 pub mod warnings;
 

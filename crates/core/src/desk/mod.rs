@@ -15,6 +15,7 @@ mod learn;
 mod list;
 mod memory;
 mod one;
+mod period;
 mod profile;
 mod promote;
 mod sort;
@@ -33,6 +34,8 @@ pub use learn::{Cast, Counted, Votes, cast, counts, revoke, unvote, vote, votes}
 pub use list::{Story, ids, story_list, story_schema, top};
 pub use memory::Memory;
 pub use one::{Affected, Event, Piece, Shown, story};
+pub use period::{MARK, of_period};
+pub(crate) use period::{relevant_of, waiting};
 pub use profile::{Profile, WEIGHTS, profile, set_profile};
 pub use promote::{draft, promote};
 pub use sort::{Done, Sort, ensure, sort, sort_with};

@@ -31,6 +31,7 @@ mod hold;
 mod list;
 #[cfg(test)]
 pub(crate) mod list_tests;
+mod outcome;
 mod own;
 mod query;
 mod rematch;
@@ -43,6 +44,7 @@ mod today;
 mod values;
 mod vex;
 
+pub(crate) use approve::is_asked;
 pub use approve::{approve, reject, withdraw_decision};
 pub use carry::expire;
 pub use counted::{Counted, counted};
@@ -59,6 +61,7 @@ pub use groups::{FOLDED, Group, groups, groups_sorted};
 pub use hold::hold;
 pub(crate) use list::conditions;
 pub use list::{Export, Within, ids, in_release, list, schema, sorted, total, within};
+pub(crate) use outcome::{Standing, standing};
 pub use own::{Ownership, own, owners};
 pub use query::{
     Counts, Filter, Finding, Page, Spread, Story, counts, finding, findings, history, spread, vulnerabilities,

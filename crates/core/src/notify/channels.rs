@@ -139,6 +139,34 @@ pub(super) async fn one(db: &impl ConnectionTrait, workspace: i64, id: i64) -> R
     row.map_or_else(|| Err(Error::NotFound(format!("channel {id}"))), read)
 }
 
+/// The mail channel of a workspace that is asked for; with 0 the first that is used.
+///
+/// # Errors
+/// [`Error::Rejected`]: there is none, or it is of another kind or switched off.
+pub(crate) async fn mail_channel(db: &impl ConnectionTrait, workspace: i64, wanted: i64) -> Result<i64> {
+    let all = used(db, workspace).await?;
+    let found = all.iter().find(|(id, kind)| kind == "mail" && (wanted == 0 || *id == wanted));
+    found.map(|c| c.0).ok_or_else(|| {
+        rejected(
+            "channel",
+            "there is no mail channel that is used; set one up in the settings, under Notifications",
+        )
+    })
+}
+
+/// A channel that something is sent through now.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Rejected`]: it is switched off.
+pub(crate) async fn sending_channel(db: &impl ConnectionTrait, workspace: i64, id: i64) -> Result<Channel> {
+    let channel = one(db, workspace, id).await?;
+    if !channel.enabled {
+        let message = format!("{} is switched off; switch it on and run the job again", channel.name);
+        return Err(rejected("channel", message));
+    }
+    Ok(channel)
+}
+
 /// Id and kind of the channels of a workspace that are used.
 pub(super) async fn used(db: &impl ConnectionTrait, workspace: i64) -> Result<Vec<(i64, String)>> {
     let select = "SELECT id, kind FROM notify_channel WHERE workspace = $1 AND enabled = 1 ORDER BY id";

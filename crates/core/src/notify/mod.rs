@@ -1,7 +1,7 @@
 //! Telling people: what is in the outbox becomes messages by rules, each message once for each person and way, however
 //! many findings it is about; who must acknowledge is urged.
 //!
-//! The last domain of the flow: nobody calls it but the program. What is to be told of comes through
+//! Nobody calls it but the program, and reports, which go through its mail channels. What is to be told of comes through
 //! [`crate::platform::outbox`].
 
 mod channels;
@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use channels::{Channel, KINDS, NewChannel, channel, channels, drop_channel, secret_of, set_channel};
+pub(crate) use channels::{mail_channel, sending_channel};
 pub use derive::{derive, prune};
 pub use dispatch::{WINDOW, dispatch, due};
 pub use hours::{Digest, Quiet, is_zone, when};

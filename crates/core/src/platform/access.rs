@@ -76,10 +76,16 @@ pub enum Permission {
     DeskRead,
     /// Enter items; judge, merge, split and assess stories.
     DeskWrite,
+    /// See reports.
+    ReportRead,
+    /// Draft, edit and submit reports.
+    ReportWrite,
+    /// Approve reports and send them.
+    ReportApprove,
 }
 
 /// All permissions.
-pub const PERMISSIONS: [Permission; 15] = [
+pub const PERMISSIONS: [Permission; 18] = [
     Permission::InventoryRead,
     Permission::InventoryWrite,
     Permission::SbomUpload,
@@ -95,6 +101,9 @@ pub const PERMISSIONS: [Permission; 15] = [
     Permission::SettingsWrite,
     Permission::DeskRead,
     Permission::DeskWrite,
+    Permission::ReportRead,
+    Permission::ReportWrite,
+    Permission::ReportApprove,
 ];
 
 /// Name in kebab case, as stored and shown; both types are written this way only here.
@@ -144,6 +153,9 @@ impl Role {
                     | P::JobRead
                     | P::DeskRead
                     | P::DeskWrite
+                    | P::ReportRead
+                    | P::ReportWrite
+                    | P::ReportApprove
             ),
             Role::Contact => matches!(
                 permission,
@@ -160,11 +172,17 @@ impl Role {
                 P::InventoryRead | P::SbomUpload | P::FindingRead | P::IntelRead | P::JobRead
             ),
             Role::Legal | Role::Communications => {
-                matches!(permission, P::InventoryRead | P::FindingRead | P::IntelRead)
+                matches!(permission, P::InventoryRead | P::FindingRead | P::IntelRead | P::ReportRead)
             }
             Role::Auditor => matches!(
                 permission,
-                P::InventoryRead | P::FindingRead | P::IntelRead | P::JobRead | P::AuditRead | P::DeskRead
+                P::InventoryRead
+                    | P::FindingRead
+                    | P::IntelRead
+                    | P::JobRead
+                    | P::AuditRead
+                    | P::DeskRead
+                    | P::ReportRead
             ),
         }
     }

@@ -85,6 +85,8 @@ fn arrows_between_domains_point_left() {
         ("detection", &["platform", "intel", "inventory"]),
         ("desk", &["platform", "intel", "inventory", "detection"]),
         ("notify", &["platform", "intel", "inventory", "detection"]),
+        // a report is made of stories and findings, and goes through the mail channels
+        ("report", &["platform", "inventory", "detection", "desk", "notify"]),
     ]);
     let domains: BTreeSet<String> = fs::read_dir(root().join("crates/core/src"))
         .unwrap()

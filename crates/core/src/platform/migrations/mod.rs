@@ -26,6 +26,7 @@ mod m0037_desk;
 mod m0044_keys;
 mod m0045_told;
 mod m0042_warnings;
+mod m0041_report;
 
 /// All migrations.
 pub struct Migrator;
@@ -57,6 +58,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0045_told::Migration),
             Box::new(m0044_keys::Migration),
             Box::new(m0042_warnings::Migration),
+            Box::new(m0041_report::Migration),
         ]
     }
 }

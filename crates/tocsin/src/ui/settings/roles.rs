@@ -35,7 +35,7 @@ fn about(role: Role) -> &'static str {
         Role::Analyst => "Works on findings and approves what others propose.",
         Role::Contact => "The security contact of a product line.",
         Role::Developer => "Development staff: uploads and reads.",
-        Role::Legal | Role::Communications => "Reads products and findings.",
+        Role::Legal | Role::Communications => "Reads products, findings and reports.",
         Role::Auditor => "Reads everything, the audit trail too; changes nothing.",
     }
 }
@@ -58,6 +58,9 @@ pub(super) fn allows(permission: Permission) -> &'static str {
         Permission::SettingsWrite => "change the workspace's settings",
         Permission::DeskRead => "see stories, their items and what analysts say of them",
         Permission::DeskWrite => "enter items; judge, merge, split and assess stories",
+        Permission::ReportRead => "see reports",
+        Permission::ReportWrite => "draft, edit and submit reports",
+        Permission::ReportApprove => "approve reports and send them",
     }
 }
 
