@@ -15,6 +15,7 @@ pub mod mail;
 pub mod outbound;
 pub mod output;
 pub mod rematch;
+pub mod report;
 pub mod server;
 pub mod store;
 pub mod target;

@@ -3,7 +3,7 @@
 const typing = (e) => e.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 // "/" goes to the search; in a table with data-keys, j and k move, Enter opens, Space shows the row beside the list;
-// + and - press the row's buttons of these keys, p and r follow its links of these, or those of the page;
+// + and - press the row's buttons of these keys, p and r what the row has of these, or the page;
 // where rows can be ticked, x ticks, e goes to the decision and o to the owner, with the row under the cursor where none
 // is ticked.
 document.addEventListener("keydown", (e) => {

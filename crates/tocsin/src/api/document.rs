@@ -50,6 +50,7 @@ are RFC 3339 in UTC, days are `YYYY-MM-DD`.";
         (name = "Findings", description = "A component of a release that a vulnerability hurts."),
         (name = "Decisions", description = "What was decided of findings, and VEX documents that say so."),
         (name = "Desk", description = "Items, the stories made of them, and what analysts say of these."),
+        (name = "Reports", description = "What was told of each period: drafted from the desk, written, approved, sent."),
         (name = "Vulnerabilities", description = "What is known of a flaw, and how far it reaches."),
         (name = "Deployments", description = "Units of a release in the field."),
         (name = "Licences", description = "Licences of what a release holds."),

@@ -31,6 +31,7 @@ mod page;
 mod people;
 mod products;
 mod releases;
+mod reports;
 mod sboms;
 mod sources;
 mod stream;
@@ -54,6 +55,7 @@ fn nouns() -> OpenApiRouter<App> {
         .merge(vulnerabilities::routes())
         .merge(desk::routes())
         .merge(warnings::routes())
+        .merge(reports::routes())
         .merge(deployments::routes())
         .merge(audit::routes())
         .merge(around::routes())
@@ -77,6 +79,7 @@ const OWN: &[&[Route]] = &[
     vulnerabilities::ACCESS,
     desk::ACCESS,
     warnings::ACCESS,
+    reports::ACCESS,
     deployments::ACCESS,
     audit::ACCESS,
     around::ACCESS,

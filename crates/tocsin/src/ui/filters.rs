@@ -12,6 +12,13 @@ pub fn words(text: impl std::fmt::Display, _: &dyn Values) -> Written {
     Ok(text.to_string().replace(['_', '-'], " "))
 }
 
+/// Who did something: `person:anna` as `anna`, `key:ci` as `key ci`.
+#[askama::filter_fn]
+pub fn person(name: impl std::fmt::Display, _: &dyn Values) -> Written {
+    let name = name.to_string();
+    Ok(name.strip_prefix("person:").map_or_else(|| name.replacen(':', " ", 1), str::to_owned))
+}
+
 /// A share as per cent with one decimal, or a dash.
 #[askama::filter_fn]
 pub fn percent(share: &Option<f64>, _: &dyn Values) -> Written {

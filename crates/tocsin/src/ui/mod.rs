@@ -24,6 +24,7 @@ mod products;
 mod qr;
 mod release_parts;
 mod releases;
+mod reports;
 mod search;
 mod session;
 mod settings;
@@ -78,6 +79,7 @@ pub const ACCESS: &[&[Route]] = &[
     sources::ACCESS,
     jobs::ACCESS,
     desk::ACCESS,
+    reports::ACCESS,
     notifications::ACCESS,
     notify_own::ACCESS,
     settings::ACCESS[0],
@@ -119,6 +121,7 @@ pub fn routes() -> Router<App> {
         .merge(sources::routes())
         .merge(jobs::routes())
         .merge(desk::routes())
+        .merge(reports::routes())
         .merge(notifications::routes())
         .merge(notify_own::routes())
         .merge(settings::routes())
@@ -155,6 +158,7 @@ const NAV: &[(&str, &str, Permission, &str)] = &[
         Permission::DeskRead,
         "M2 3h9v10H3.5A1.5 1.5 0 0 1 2 11.5zM11 6h3v5.5a1.5 1.5 0 0 1-3 0zM4.5 5.5h4M4.5 8h4M4.5 10.5h2.5",
     ),
+    ("Reports", "/reports", Permission::ReportRead, "M4 2h6l3 3v9H4zM10 2v3h3M6 8h5M6 10.5h5M6 5.5h2"),
     ("Findings", "/findings", Permission::FindingRead, "M8 2l6 11H2zM8 7v3M8 11.8v.2"),
     (
         "Vulnerabilities",
@@ -191,8 +195,9 @@ impl Page {
     /// The frame of a page under the navigation entry `here`.
     pub fn new(browser: &Browser, here: &'static str, title: &str) -> Page {
         let known = &browser.known;
-        // stories are for those who may see all product lines
-        let may = |p| known.actor.may(p) && (p != Permission::DeskRead || known.actor.lines(p) == Lines::All);
+        // stories and reports are for those who may see all product lines
+        let whole = [Permission::DeskRead, Permission::ReportRead];
+        let may = |p| known.actor.may(p) && (!whole.contains(&p) || known.actor.lines(p) == Lines::All);
         let nav = NAV.iter().filter(|n| may(n.2));
         Page {
             title: title.to_owned(),

@@ -13,6 +13,7 @@ use tocsin_core::notify;
 use tocsin_core::platform::access::Permission;
 use tocsin_core::platform::change::Change;
 use tocsin_core::platform::{trail, views};
+use tocsin_core::report;
 use tocsin_model::query::{Schema, TEXT_MOST, parse};
 
 use super::asked::{self, Completion, Pairs, param};
@@ -54,6 +55,7 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
         "components" => (inventory::component_schema(), Permission::InventoryRead),
         "deployments" => (inventory::deployment_schema(), Permission::InventoryRead),
         "desk" => (desk::story_schema(), Permission::DeskRead),
+        "reports" => (report::report_schema(), Permission::ReportRead),
         "stakeholders" => (inventory::stakeholder_schema(), Permission::InventoryRead),
         "audit" => (trail::schema(), Permission::AuditRead),
         "deliveries" => (notify::delivery_schema(), Permission::SettingsWrite),
@@ -63,7 +65,7 @@ fn list(name: &str) -> Option<(Schema, Permission)> {
 }
 
 /// Lists whose pages show views.
-const WITH_VIEWS: [&str; 2] = ["findings", "desk"];
+const WITH_VIEWS: [&str; 3] = ["findings", "desk", "reports"];
 
 /// What completes a query that was begun.
 #[derive(Serialize)]

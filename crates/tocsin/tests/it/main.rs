@@ -34,6 +34,7 @@ mod people;
 mod publisher;
 mod receivers;
 mod rematch;
+mod reports;
 mod scan;
 mod serve;
 mod sharing;

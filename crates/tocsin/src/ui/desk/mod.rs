@@ -87,7 +87,7 @@ fn sender(browser: &Browser, csrf: &str) -> Result<Actor, PageError> {
 }
 
 /// A page of ours to go back to, or another where it is none of these.
-fn back<'a>(to: &'a str, other: &'a str) -> &'a str {
+pub(super) fn back<'a>(to: &'a str, other: &'a str) -> &'a str {
     let ours =
         to.starts_with("/desk?") || to.starts_with("/desk#") || to == "/desk" || to.starts_with("/stories/");
     if ours && !to.contains(['\r', '\n', '\\']) { to } else { other }

@@ -23,6 +23,7 @@ struct One {
     note: Note,
     tags: String,
     writes: bool,
+    reports: bool,
     done: String,
     wrong: String,
 }
@@ -111,6 +112,7 @@ async fn page(
         note: typed.unwrap_or_else(|| s.note.clone()),
         tags: s.tags.join(", "),
         writes: actor.may(Permission::DeskWrite),
+        reports: actor.may(Permission::ReportWrite),
         s,
         done,
         wrong,

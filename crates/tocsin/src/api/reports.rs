@@ -1,0 +1,285 @@
+//! `/api/v2/reports`: what was told of each period, how it is written, approved and sent.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use tocsin_core::platform::access::{Actor, Permission};
+use tocsin_core::report::{self, Edition, Head, Report, Text, Wanted, Whole};
+use tocsin_model::query::Query;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::listing::{Ask, Asking};
+use super::made;
+use super::page::{Page, Paging};
+use crate::server::guard::{Access, Route};
+use crate::server::{ApiError, App, Client};
+
+/// Who may use what here.
+pub(super) const ACCESS: &[Route] = &[
+    ("GET", "/api/v2/reports", Access::Needs(Permission::ReportRead)),
+    ("POST", "/api/v2/reports", Access::Needs(Permission::ReportWrite)),
+    ("GET", "/api/v2/reports/{id}", Access::Needs(Permission::ReportRead)),
+    ("DELETE", "/api/v2/reports/{id}", Access::Needs(Permission::ReportWrite)),
+    ("GET", "/api/v2/reports/{id}/history", Access::Needs(Permission::ReportRead)),
+    ("POST", "/api/v2/reports/{id}/head", Access::Needs(Permission::ReportWrite)),
+    ("POST", "/api/v2/reports/{id}/sections", Access::Needs(Permission::ReportWrite)),
+    ("POST", "/api/v2/reports/{id}/sections/{section}", Access::Needs(Permission::ReportWrite)),
+    ("POST", "/api/v2/reports/{id}/sections/{section}/move", Access::Needs(Permission::ReportWrite)),
+    ("DELETE", "/api/v2/reports/{id}/sections/{section}", Access::Needs(Permission::ReportWrite)),
+    ("POST", "/api/v2/reports/{id}/submit", Access::Needs(Permission::ReportWrite)),
+    ("POST", "/api/v2/reports/{id}/approve", Access::Needs(Permission::ReportApprove)),
+    ("POST", "/api/v2/reports/{id}/reject", Access::Needs(Permission::ReportApprove)),
+    ("POST", "/api/v2/reports/{id}/correct", Access::Needs(Permission::ReportWrite)),
+];
+
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(reports, draft))
+        .routes(routes!(one, remove))
+        .routes(routes!(history))
+        .routes(routes!(head))
+        .routes(routes!(add))
+        .routes(routes!(section, remove_section))
+        .routes(routes!(shift))
+        .routes(routes!(submit))
+        .routes(routes!(approve))
+        .routes(routes!(reject))
+        .routes(routes!(correct))
+}
+
+type Made = (StatusCode, [(HeaderName, String); 1], Json<Whole>);
+
+async fn whole(app: &App, actor: &Actor, id: i64) -> Result<Json<Whole>, ApiError> {
+    Ok(Json(report::report(app.db(), actor, id).await?))
+}
+
+async fn new(app: &App, actor: &Actor, id: i64) -> Result<Made, ApiError> {
+    Ok((StatusCode::CREATED, made(&format!("/api/v2/reports/{id}")), whole(app, actor, id).await?))
+}
+
+/// Reports
+///
+/// The youngest period first. `text:` looks into the sections, the ids and the products that they name.
+#[utoipa::path(get, path = "/api/v2/reports", tag = "Reports", params(Asking, Paging),
+    responses((status = 200, content((Page<Report> = "application/json"), (Report = "application/x-ndjson")),
+        description = "A page of reports, or all as a stream of lines.")))]
+async fn reports(State(app): State<App>, Client(who): Client, ask: Ask) -> Result<Response, ApiError> {
+    let page = |app: App, actor: Actor, query: Query, after: Option<String>, most| async move {
+        report::report_list(app.db(), &actor, &query, after.as_deref(), most).await
+    };
+    ask.reply(app, who.actor, "reports", report::report_schema(), page).await
+}
+
+/// Drafts a report
+///
+/// It is filled with the stories of the period that were assessed or tagged `report`, or are relevant.
+#[utoipa::path(post, path = "/api/v2/reports", tag = "Reports", request_body = Wanted,
+    responses((status = 201, description = "The draft.", body = Whole)))]
+async fn draft(
+    State(app): State<App>,
+    Client(who): Client,
+    Json(wanted): Json<Wanted>,
+) -> Result<Made, ApiError> {
+    let id = report::draft(app.db(), &who.actor, &wanted).await?;
+    new(&app, &who.actor, id).await
+}
+
+/// A report
+#[utoipa::path(get, path = "/api/v2/reports/{id}", tag = "Reports", params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report, with its sections and what was known when they were drafted.",
+        body = Whole)))]
+async fn one(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Whole>, ApiError> {
+    whole(&app, &who.actor, id).await
+}
+
+/// Removes a report
+///
+/// One that is a draft or in review. What is approved or sent stays.
+#[utoipa::path(delete, path = "/api/v2/reports/{id}", tag = "Reports", params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 204, description = "It is gone.")))]
+async fn remove(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, ApiError> {
+    report::remove(app.db(), &who.actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The history of a report
+///
+/// Its changes, newest first.
+#[utoipa::path(get, path = "/api/v2/reports/{id}/history", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The changes.", body = Vec<Edition>)))]
+async fn history(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Vec<Edition>>, ApiError> {
+    Ok(Json(report::history(app.db(), &who.actor, id).await?))
+}
+
+/// Writes the head of a report
+///
+/// All of it as it is to stand. `version` is that of the head that was read.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/head", tag = "Reports", request_body = Head,
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn head(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+    Json(new): Json<Head>,
+) -> Result<Json<Whole>, ApiError> {
+    report::set_head(app.db(), &who.actor, id, &new).await?;
+    whole(&app, &who.actor, id).await
+}
+
+/// A section to be added: of a story, or with a heading of its own.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SectionWanted {
+    /// The story that it is made of.
+    story: Option<i64>,
+    /// The heading, where it is of no story.
+    heading: Option<String>,
+}
+
+/// Adds a section
+///
+/// As the last one. Of a story it is drafted with what is known of our products now.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/sections", tag = "Reports", request_body = SectionWanted,
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn add(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+    Json(wanted): Json<SectionWanted>,
+) -> Result<Json<Whole>, ApiError> {
+    match (wanted.story, wanted.heading) {
+        (Some(story), None) => report::pick(app.db(), &who.actor, id, story).await?,
+        (None, Some(heading)) => report::add(app.db(), &who.actor, id, &heading).await?,
+        _ => return Err(ApiError::bad("one of `story` and `heading`")),
+    };
+    whole(&app, &who.actor, id).await
+}
+
+/// Writes a section
+///
+/// All of its texts as they are to stand. `version` is that of the section that was read.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/sections/{section}", tag = "Reports", request_body = Text,
+    params(("id" = i64, Path, description = "Id of the report."), ("section" = i64, Path, description = "Id of the section.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn section(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((id, section)): Path<(i64, i64)>,
+    Json(new): Json<Text>,
+) -> Result<Json<Whole>, ApiError> {
+    report::set_section(app.db(), &who.actor, (id, section), &new).await?;
+    whole(&app, &who.actor, id).await
+}
+
+/// Removes a section
+#[utoipa::path(delete, path = "/api/v2/reports/{id}/sections/{section}", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report."), ("section" = i64, Path, description = "Id of the section.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn remove_section(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((id, section)): Path<(i64, i64)>,
+) -> Result<Json<Whole>, ApiError> {
+    report::remove_section(app.db(), &who.actor, (id, section)).await?;
+    whole(&app, &who.actor, id).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PlaceWanted {
+    /// The place, from 1.
+    place: i64,
+}
+
+/// Moves a section
+#[utoipa::path(post, path = "/api/v2/reports/{id}/sections/{section}/move", tag = "Reports", request_body = PlaceWanted,
+    params(("id" = i64, Path, description = "Id of the report."), ("section" = i64, Path, description = "Id of the section.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn shift(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((id, section)): Path<(i64, i64)>,
+    Json(wanted): Json<PlaceWanted>,
+) -> Result<Json<Whole>, ApiError> {
+    report::move_to(app.db(), &who.actor, (id, section), wanted.place).await?;
+    whole(&app, &who.actor, id).await
+}
+
+/// Submits a report for approval
+#[utoipa::path(post, path = "/api/v2/reports/{id}/submit", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn submit(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Whole>, ApiError> {
+    report::submit(app.db(), &who.actor, id).await?;
+    whole(&app, &who.actor, id).await
+}
+
+/// Approves a report
+///
+/// A person does, and not a key; another one than its author where the workspace asks for two people.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/approve", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn approve(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Whole>, ApiError> {
+    report::approve(app.db(), &who.actor, id).await?;
+    whole(&app, &who.actor, id).await
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RemarkWanted {
+    /// What is to be changed.
+    remark: String,
+}
+
+/// Gives a report back to its writers
+#[utoipa::path(post, path = "/api/v2/reports/{id}/reject", tag = "Reports", request_body = RemarkWanted,
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "The report.", body = Whole)))]
+async fn reject(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+    Json(wanted): Json<RemarkWanted>,
+) -> Result<Json<Whole>, ApiError> {
+    report::reject(app.db(), &who.actor, id, &wanted.remark).await?;
+    whole(&app, &who.actor, id).await
+}
+
+/// Begins a correction
+///
+/// Of a report that was sent: a draft of the same number.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/correct", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 201, description = "The correction.", body = Whole)))]
+async fn correct(State(app): State<App>, Client(who): Client, Path(id): Path<i64>) -> Result<Made, ApiError> {
+    let id = report::correct(app.db(), &who.actor, id).await?;
+    new(&app, &who.actor, id).await
+}
