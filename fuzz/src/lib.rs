@@ -6,6 +6,7 @@ mod documents;
 mod entities;
 mod index;
 mod names;
+mod news;
 mod records;
 
 /// The body of a target: it is given bytes and panics when something does not hold.
@@ -43,6 +44,8 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("vers", names::vers),
     ("index_open", index::index_open),
     ("entities", entities::entities),
+    ("news", news::news),
+    ("mail", news::mail),
 ];
 
 /// Runs one target on one input.

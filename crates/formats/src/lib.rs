@@ -18,6 +18,8 @@ pub mod jvn;
 pub mod lifecycle;
 pub mod lock;
 pub mod misp;
+pub mod mail;
+pub mod news;
 pub mod nvd;
 pub mod openvex;
 pub mod osv;
