@@ -1,7 +1,22 @@
 //! A file that somebody brings as an item: a message (RFC 5322, `.eml`) or plain text.
 
-use mail_parser::MessageParser;
 use tocsin_core::desk::NewItem;
+use tocsin_formats::mail::{self, Mail};
+
+/// A message as an item, marked as it says itself.
+pub fn of_message(m: Mail) -> NewItem {
+    NewItem {
+        thread: m.conversation().to_owned(),
+        own: m.id,
+        url: m.archived,
+        title: m.subject,
+        text: m.text,
+        author: m.from,
+        published: m.date.unwrap_or_default(),
+        tlp: m.tlp.unwrap_or_default().to_owned(),
+        ..NewItem::default()
+    }
+}
 
 /// Reads a file. What is no message is plain text whose first line is its title.
 pub fn item(name: &str, bytes: &[u8]) -> NewItem {
@@ -10,24 +25,9 @@ pub fn item(name: &str, bytes: &[u8]) -> NewItem {
     let headers = String::from_utf8_lossy(begins).to_lowercase();
     let is_message =
         lower.ends_with(".eml") || (headers.contains("\nsubject:") && headers.contains("\nfrom:"));
-    match MessageParser::default().parse(bytes).filter(|_| is_message) {
-        Some(message) => {
-            let from = message.from().and_then(|f| f.first());
-            let author = from.map(|a| match (a.name(), a.address()) {
-                (Some(name), Some(address)) => format!("{name} <{address}>"),
-                (name, address) => name.or(address).unwrap_or_default().to_owned(),
-            });
-            NewItem {
-                own: message.message_id().unwrap_or_default().to_owned(),
-                title: message.subject().unwrap_or_default().to_owned(),
-                // HTML alone is turned into text
-                text: message.body_text(0).unwrap_or_default().into_owned(),
-                author: author.unwrap_or_default(),
-                published: message.date().map(|d| d.to_rfc3339()).unwrap_or_default(),
-                ..NewItem::default()
-            }
-        }
-        None => {
+    match mail::read(bytes) {
+        Ok(message) if is_message => of_message(message),
+        _ => {
             let text = String::from_utf8_lossy(bytes);
             let (title, body) = text.split_once('\n').unwrap_or((&text, ""));
             NewItem {

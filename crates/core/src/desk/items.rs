@@ -51,7 +51,7 @@ const SHORT: usize = 2_000;
 const EDITIONS: i64 = 20;
 
 /// An item as it comes in.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NewItem {
     /// What the source calls it (`guid`, `id`, `Message-ID`): the same is an edition of the same item. Empty: its
@@ -73,6 +73,9 @@ pub struct NewItem {
     pub reliability: String,
     /// Credibility of the information, 1 to 6 (Admiralty code). 0: 6.
     pub credibility: i64,
+    /// The conversation that it is part of: what the source calls the item that it answers, or the first of them all.
+    /// Items of one conversation are one story. Empty: it answers nothing.
+    pub thread: String,
 }
 
 /// What came of taking items in.
@@ -216,6 +219,7 @@ fn clean(new: NewItem, now: &str) -> Clean {
         tlp: tlp.to_owned(),
         reliability: reliability.to_owned(),
         credibility,
+        thread: line(&new.thread, SHORT),
     };
     Clean { own, hash, item }
 }
@@ -244,12 +248,26 @@ pub async fn take(
 }
 
 impl crate::intel::Store {
-    /// See [`take`], for whoever has the store open. Blocks.
+    /// [`take`] for a thread that follows a source. Blocks.
     ///
     /// # Errors
     /// As [`take`].
-    pub fn share(&self, actor: &Actor, source: &str, items: Vec<NewItem>) -> Result<Taken> {
+    pub fn take_items(&self, actor: &Actor, source: &str, items: Vec<NewItem>) -> Result<Taken> {
         self.runtime.block_on(take(&self.db, actor, source, items))
+    }
+
+    /// The workspace of a short name (slug) or, where it is the only one, of a name, for a source that belongs to one.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; the database does not answer.
+    pub fn workspace(&self, name: &str) -> Result<i64> {
+        let select = "SELECT id, slug FROM workspace WHERE slug = $1 OR name = $1";
+        let found =
+            sql::rows::<(i64, String)>(&self.db, "looking for a workspace", select, vec![sql::text(name)]);
+        let found = self.runtime.block_on(found)?;
+        let one = found.iter().find(|w| w.1 == name).or(found.first().filter(|_| found.len() == 1));
+        one.map(|w| w.0).ok_or_else(|| Error::NotFound(format!("workspace `{name}`")))
     }
 }
 
@@ -268,6 +286,7 @@ async fn put(
     let mut clean: HashMap<String, Clean> =
         items.into_iter().map(|i| clean(i, &actor.now)).map(|c| (c.own.clone(), c)).collect();
     clean.retain(|_, c| !c.item.title.is_empty());
+    let threads = threads(change, &source, &clean).await?;
     let (mut taken, mut ids) = (Taken::default(), HashMap::new());
     let mut owns: Vec<String> = clean.keys().cloned().collect();
     owns.sort_unstable();
@@ -305,7 +324,7 @@ async fn put(
                     edition = v.column6, hash = v.column7, tlp = v.column8, reliability = v.column9, \
                     credibility = v.column10";
         bulk::update(&change.tx, what, head, "WHERE item.id = v.column1", changed).await?;
-        let rows: Vec<[Value; 15]> = owns
+        let rows: Vec<[Value; 16]> = owns
             .iter()
             .filter_map(|own| clean.remove(own))
             .map(|c| {
@@ -326,12 +345,13 @@ async fn put(
                     i.tlp.into(),
                     i.reliability.into(),
                     i.credibility.into(),
+                    sql::text(first(&threads, &i.thread)),
                 ]
             })
             .collect();
         let new: Vec<String> = owns.iter().filter(|o| !ids.contains_key(*o)).cloned().collect();
         let head = "INSERT INTO item (workspace, source, own, url, title, body, author, published, seen, changed, \
-                    edition, hash, tlp, reliability, credibility)";
+                    edition, hash, tlp, reliability, credibility, thread)";
         let tail = "ON CONFLICT (workspace, source, own) DO NOTHING";
         taken.new += bulk::insert(&change.tx, what, head, tail, rows).await?;
         let select = format!(
@@ -347,6 +367,47 @@ async fn put(
         sql::run(&change.tx, what, delete, vec![actor.now.clone().into(), EDITIONS.into()]).await?;
     }
     Ok((taken, ids))
+}
+
+/// Conversations by what the source calls an item of them: of the items that come, and of those known ones that they
+/// answer.
+async fn threads(
+    change: &Change<'_>,
+    source: &str,
+    items: &HashMap<String, Clean>,
+) -> Result<HashMap<String, String>> {
+    let mut all: HashMap<String, String> = items
+        .values()
+        .filter(|c| !c.item.thread.is_empty())
+        .map(|c| (c.own.clone(), c.item.thread.clone()))
+        .collect();
+    let mut asked: Vec<String> = all.values().filter(|t| !all.contains_key(*t)).cloned().collect();
+    asked.sort_unstable();
+    asked.dedup();
+    for owns in asked.chunks(500) {
+        let select = format!(
+            "SELECT own, thread FROM item WHERE workspace = $1 AND source = $2 AND thread <> '' AND own IN {}",
+            sql::texts(&change.tx, 3)
+        );
+        let values = vec![change.actor.workspace.into(), sql::text(source), sql::list(owns)];
+        let rows: Vec<(String, String)> =
+            sql::rows(&change.tx, "looking for conversations", &select, values).await?;
+        all.extend(rows);
+    }
+    Ok(all)
+}
+
+/// The first item of a conversation, as far as it is known.
+fn first<'a>(threads: &'a HashMap<String, String>, thread: &'a str) -> &'a str {
+    let mut at = thread;
+    // two that answer each other have no first
+    for _ in 0..100 {
+        match threads.get(at) {
+            Some(next) if next != at => at = next,
+            _ => break,
+        }
+    }
+    at
 }
 
 /// Enters what a person or a paid service brings into the actor's workspace. The same again is the same item.

@@ -173,14 +173,15 @@ struct Waiting {
     body: String,
     published: String,
     edition: i64,
+    thread: String,
     entities: String,
 }
 
-const WAITING: &str = "i.id, i.url, i.title, i.body, i.published, i.edition, i.changed";
-type WaitingRow = (i64, String, String, String, String, i64, String, String);
+const WAITING: &str = "i.id, i.url, i.title, i.body, i.published, i.edition, i.thread, i.changed";
+type WaitingRow = (i64, String, String, String, String, i64, String, String, String);
 
-fn waiting((id, url, title, body, published, edition, _, entities): WaitingRow) -> Waiting {
-    Waiting { id, url, title, body, published, edition, entities }
+fn waiting((id, url, title, body, published, edition, thread, _, entities): WaitingRow) -> Waiting {
+    Waiting { id, url, title, body, published, edition, thread, entities }
 }
 
 fn host(url: &str) -> &str {
@@ -200,6 +201,7 @@ fn how(placed: &How) -> String {
     match placed {
         How::New => "the first of the story".to_owned(),
         How::Edition => "an edition of an item of the story".to_owned(),
+        How::Thread => "it is part of the same conversation".to_owned(),
         How::Copy(share) => format!("{:.0} % of its text is that of another item", share * 100.0),
         How::Ids(ids) => {
             format!("it is about {}", ids.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
@@ -294,7 +296,7 @@ impl Sorting<'_> {
             values.push(BATCH.into());
             let select = format!("SELECT {WAITING}, '' {from} ORDER BY i.changed, i.id LIMIT $3");
             let rows: Vec<WaitingRow> = sql::rows(self.db, what, &select, values).await?;
-            let Some(mark) = rows.last().map(|r| r.6.clone()) else {
+            let Some(mark) = rows.last().map(|r| r.7.clone()) else {
                 let stamp = self.stamp().await?;
                 // an analyst who moved items meanwhile has made it another
                 if stamp.turn == open.turn {
@@ -345,14 +347,15 @@ impl Sorting<'_> {
                  ORDER BY i.id LIMIT $4"
             );
             let values = vec![self.workspace.into(), since.clone().into(), after.into(), READ.into()];
-            type Row = (i64, String, String, String, String, i64, String, String, i64, i64);
+            type Row = (i64, String, String, String, String, i64, String, String, String, i64, i64);
             let rows: Vec<Row> = sql::rows(self.db, what, &select, values).await?;
             let (last, full) = (rows.last().map(|r| r.0), rows.len() as i64 == READ);
-            let read = |(id, url, title, body, published, _, _, entities, number, story): Row| {
+            let read = |(id, url, title, body, published, _, thread, _, entities, number, story): Row| {
                 let text = weigh::text(&title, &body);
                 let named = weigh::entities(&weigh::kept(&entities), &text);
                 let at = clock::seconds(&published);
-                (Item::new(id.unsigned_abs(), &url, at, &text, &named, MANY), number.unsigned_abs(), story)
+                let item = Item::new(id.unsigned_abs(), &url, at, &text, &named, MANY).in_thread(&thread);
+                (item, number.unsigned_abs(), story)
             };
             // words are counted on all processors, stories put together in the order of the items
             let items: Vec<(Item, u64, i64)> = rows.into_par_iter().with_min_len(32).map(read).collect();
@@ -391,8 +394,8 @@ impl Sorting<'_> {
         for w in batch {
             let text = weigh::text(&w.title, &w.body);
             let found = find(dictionary, &w.url, &text);
-            let item =
-                Item::new(w.id.unsigned_abs(), &w.url, clock::seconds(&w.published), &text, &found, MANY);
+            let at = clock::seconds(&w.published);
+            let item = Item::new(w.id.unsigned_abs(), &w.url, at, &text, &found, MANY).in_thread(&w.thread);
             seen.push((w, open.stories.add(item), weigh::keep(&found)));
         }
         // a story that was opened in this batch can have become part of another one by now
@@ -514,12 +517,12 @@ impl Sorting<'_> {
                  ON i.id = s.item WHERE s.workspace = $1 AND t.latest >= $2 AND i.id > $3 ORDER BY i.id LIMIT $4"
             );
             let values = vec![self.workspace.into(), since.clone().into(), after.into(), READ.into()];
-            type Row = (i64, String, String, String, String, i64, String, String, i64);
+            type Row = (i64, String, String, String, String, i64, String, String, String, i64);
             let rows: Vec<Row> = sql::rows(self.db, what, &select, values).await?;
             let Some(last) = rows.last().map(|r| r.0) else { return Ok(()) };
             let full = rows.len() as i64 == READ;
             let (mut changed, mut stories): (Vec<[Value; 3]>, BTreeSet<i64>) = (Vec::new(), BTreeSet::new());
-            for (id, url, title, body, _, _, _, had, story) in &rows {
+            for (id, url, title, body, _, _, _, _, had, story) in &rows {
                 let kept = weigh::keep(&find(dictionary, url, &weigh::text(title, body)));
                 if kept != *had {
                     changed.push([(*id).into(), sql::text(&kept), self.workspace.into()]);

@@ -428,3 +428,30 @@ fn what_a_node_remembers_is_what_the_store_says() {
         assert_eq!(listed(db, &anna, "is:ours").await.len(), 2);
     });
 }
+
+#[test]
+fn answers_are_part_of_the_story_that_they_answer() {
+    each(async |db| {
+        let anna = anna(db).await;
+        let now = anna.now.clone();
+        let mail = |own: &str, thread: &str, text: &str| NewItem {
+            own: own.to_owned(),
+            thread: thread.to_owned(),
+            ..new("", text, &now)
+        };
+        let first =
+            mail("1@x", "1@x", "CVE-2026-0001: overflow in libpump\nThe parser of libpump overflows.");
+        let answer = mail("2@x", "1@x", "Re: overflow\nIs CVE-2026-7777 the same? Nothing of it is alike.");
+        take(db, &feeds(&anna), "list", vec![first, answer]).await.unwrap();
+        sorted(db, &now).await;
+        // an answer to the answer comes later and knows the second message alone
+        let later =
+            mail("3@x", "2@x", "Re: Re: overflow\nCVE-2026-8888 is yet another thing of somebody else.");
+        let other = mail("9@x", "9@x", "CVE-2026-9999: something else\nA printer prints what it should not.");
+        take(db, &feeds(&anna), "list", vec![later, other]).await.unwrap();
+        sorted(db, &now).await;
+        let mut items: Vec<i64> = listed(db, &anna, "").await.iter().map(|s| s.items).collect();
+        items.sort_unstable();
+        assert_eq!(items, [1, 3]);
+    });
+}

@@ -27,6 +27,9 @@ pub struct Item {
     pub ids: Vec<String>,
     /// Whether it gathers many flaws.
     pub roundup: bool,
+    /// The conversation that it is part of, in its source's words; may be empty. Of those of one conversation, each
+    /// belongs to the story of the first.
+    pub thread: String,
     pub(super) shingles: Vec<u64>,
     pub(super) terms: Vec<(u64, f64)>,
 }
@@ -155,9 +158,15 @@ impl Item {
             published,
             ids,
             roundup,
+            thread: String::new(),
             shingles: shingles(&folded),
             terms: terms(&tokens, &folded, title.len(), entities),
         }
+    }
+
+    /// The same item as part of a conversation.
+    pub fn in_thread(self, thread: &str) -> Item {
+        Item { thread: thread.to_owned(), ..self }
     }
 
     /// How much of the two texts is the same, 0 to 1 (Jaccard over shingles of four words).

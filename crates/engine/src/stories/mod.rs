@@ -1,7 +1,7 @@
 //! Stories: the same news from many sources is one story that keeps growing.
 //!
 //! One item after the other is placed among the open stories. What decides, in this order: an edition of a known item
-//! stays where it is; the same text is the same story; so are the same main ids; what names no id is compared by its
+//! stays where it is; an answer belongs to what it answers; the same text is the same story; so are the same main ids; what names no id is compared by its
 //! words. Two items about different ids are never one story by themselves, however alike their words, so two flaws of
 //! one product in one week stay two. A roundup is a story of its own, linked to those whose ids it names.
 //!
@@ -58,6 +58,8 @@ pub enum How {
     New,
     /// An edition of an item that is known.
     Edition,
+    /// It is part of the same conversation.
+    Thread,
     /// So much of its text is that of another item, 0 to 1.
     Copy(f64),
     /// It is about the same ids.
@@ -101,6 +103,8 @@ pub struct Stories {
     by_id: HashMap<String, Vec<u64>>,
     by_shingle: HashMap<u64, Vec<u64>>,
     by_term: HashMap<u64, Vec<u64>>,
+    /// The first open item of each conversation.
+    by_thread: HashMap<String, u64>,
     /// In how many open items a term is.
     frequency: HashMap<u64, u32>,
     /// Pairs that an analyst parted, the smaller first.
@@ -269,6 +273,7 @@ impl Stories {
         sweep(&mut self.by_shingle, &self.items);
         sweep(&mut self.by_term, &self.items);
         self.by_url.retain(|_, k| self.items.contains_key(k));
+        self.by_thread.retain(|_, k| self.items.contains_key(k));
     }
 
     fn open(&mut self) -> StoryId {
@@ -336,6 +341,9 @@ impl Stories {
         }
         if !item.url.is_empty() {
             self.by_url.insert(item.url.clone(), item.key);
+        }
+        if !item.thread.is_empty() {
+            self.by_thread.entry(item.thread.clone()).or_insert(item.key);
         }
         self.items.insert(item.key, (item, story));
     }
@@ -426,6 +434,13 @@ impl Stories {
         let within = |other: &Item, days: i64| {
             item.published.abs_diff(other.published) <= days.unsigned_abs() * DAY.unsigned_abs()
         };
+        // what is answered decides, whatever else an answer names
+        let first = self.by_thread.get(&item.thread).filter(|_| !item.thread.is_empty());
+        if let Some((other, story)) = first.and_then(|key| self.items.get(key))
+            && within(other, self.options.open_days)
+        {
+            best.insert(*story, (4.0, How::Thread));
+        }
         let mut found = |story: StoryId, strength: f64, how: How| {
             let fits = self
                 .stories

@@ -113,7 +113,8 @@ pub fn run(global: &Global, args: &FeedsArgs, out: &mut dyn Write) -> Result<Out
     std::fs::create_dir_all(&dir).map_err(|e| Error::io(dir.display().to_string(), e))?;
     let outbound = Outbound::new(args.allow_host.clone());
     let patience = Duration::from_secs(args.timeout);
-    let means = Means { dir: &dir, place: &place, outbound: &outbound, patience, told: told_now() };
+    let insists = matches!(args.verb, Verb::Sync { force: true, .. });
+    let means = Means { dir: &dir, place: &place, outbound: &outbound, patience, insists, told: told_now() };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -158,6 +159,16 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Source>, Error> {
     if names.is_empty() { Ok(feeds::ALL.to_vec()) } else { names.iter().map(|n| feeds::source(n)).collect() }
 }
 
+/// Sources that can be asked, by name; of all those that need no setting which they do not have.
+fn ready(names: &[String], all: &BTreeMap<String, Feed>) -> Result<Vec<&'static dyn Source>, Error> {
+    let never = Feed::default();
+    let mut chosen = chosen(names)?;
+    if names.is_empty() {
+        chosen.retain(|s| s.missing(all.get(s.name()).unwrap_or(&never)).is_none());
+    }
+    Ok(chosen)
+}
+
 async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Result<Outcome, Error> {
     let db = db::open(means.place).await?;
     let mut all = state::feeds(&db, &feeds::actor()).await?;
@@ -199,11 +210,11 @@ async fn work(means: &Means<'_>, args: &FeedsArgs, out: &mut dyn Write) -> Resul
             }
         }
         Verb::Test { names } => {
-            failed = fetched(means, &all, &chosen(names)?, None, args.format, out)?;
+            failed = fetched(means, &all, &ready(names, &all)?, None, args.format, out)?;
             return Ok(if failed { Outcome::GateFailed } else { Outcome::Fine });
         }
         Verb::Mirror { dir, names } => {
-            failed = fetched(means, &all, &chosen(names)?, Some(dir), args.format, out)?;
+            failed = fetched(means, &all, &ready(names, &all)?, Some(dir), args.format, out)?;
             return Ok(if failed { Outcome::GateFailed } else { Outcome::Fine });
         }
     }
@@ -296,7 +307,7 @@ fn told((source, feed, providers): &Row) -> Value {
         "followed": feed.enabled, "tried": feed.tried, "good": feed.good, "error": feed.error,
         "failures": feed.failures, "not_before": feed.not_before, "read": feed.read, "new": feed.new,
         "changed": feed.changed, "refused": feed.refused, "bytes": feed.bytes, "options": feed.options,
-        "keyed": feed.keyed, "providers": providers})
+        "keyed": feed.keyed, "providers": providers, "parts": source.parts(feed)})
 }
 
 fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
@@ -331,6 +342,13 @@ fn table(out: &mut dyn Write, rows: &[Row]) -> std::io::Result<()> {
         for (p, k) in providers.iter().flat_map(|p| p.keys.iter().map(move |k| (p, k))) {
             let known = if k.trusted { "trusted" } else { "not accepted" };
             writeln!(out, "  key {} of {}: {known}", k.fingerprint, clip(&plain(&p.owner), 200))?;
+        }
+        for part in source.parts(feed) {
+            let (name, good) = (clip(&plain(&part.name), 36), time(&part.good));
+            writeln!(out, "  {name:<36} {good:<20} {:>5}", part.items)?;
+            if !part.error.is_empty() {
+                writeln!(out, "    {}", clip(&plain(&part.error), 400))?;
+            }
         }
     }
     Ok(())

@@ -64,7 +64,7 @@ fn run(
         let outcome = walk.end(came);
         let _ = std::fs::remove_dir_all(&part);
         return Ok(match outcome? {
-            Outcome::Failed { error, .. } => Err(error),
+            Outcome::Failed { error, .. } | Outcome::Partly { error, .. } => Err(error),
             Outcome::Unchanged | Outcome::Taken { .. } => Ok(bytes),
         });
     }

@@ -2,7 +2,8 @@
 //!
 //! A source is fetched only where it changed, recognised and imported like a file. Most are one document, which is kept
 //! beside the data as the last good edition ([`single`]); some are many, which they walk by themselves from a cursor on
-//! ([`Steps`], [`walk`]). Whatever goes wrong is told with its remedy, and leaves what was there.
+//! ([`Steps`], [`walk`]); of those, some give items to the analyst desk ([`items`]), from parts that have nothing to do
+//! with each other ([`parts`]). Whatever goes wrong is told with its remedy, and leaves what was there.
 
 mod csaf;
 mod cvelist;
@@ -12,13 +13,17 @@ mod euvd;
 mod exploitdb;
 mod fetch;
 mod jvn;
+mod items;
 mod kev;
+mod known;
 mod metasploit;
 mod mirror;
 mod misp;
+mod news;
 mod nvd;
 mod openpgp;
 mod osv;
+mod parts;
 mod share;
 mod single;
 mod sync;
@@ -47,7 +52,9 @@ use crate::error::Error;
 use crate::outbound::{Outbound, Refused};
 use crate::server::now;
 
+pub use known::Known;
 pub use mirror::{mirror, of_mirror, test};
+pub use parts::Part;
 pub use sync::{sync, take_file};
 pub use told::{State, ask, settings, state, states};
 pub use walk::{Stop, Walk};
@@ -58,7 +65,7 @@ pub trait Source: Sync {
     fn name(&self) -> &'static str;
     /// What a reader calls it.
     fn title(&self) -> &'static str;
-    /// Where its publisher has it.
+    /// Where its publisher has it; empty where it has no one address but a list of them among its settings.
     fn address(&self) -> &'static str;
     /// File under which its bytes are kept and mirrored; of a source with many documents, the folder.
     fn file(&self) -> &'static str;
@@ -95,6 +102,37 @@ pub trait Source: Sync {
     /// Settings that it has beyond the address and those of every source ([`OPTIONS`]).
     fn options(&self) -> &'static [Setting] {
         &[]
+    }
+    /// Whether a setting has several lines.
+    fn lines(&self, _option: &str) -> bool {
+        false
+    }
+    /// What is wrong with the value of a setting, as it can be told before the source is asked.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn check(&self, _option: &str, _value: &str) -> Result<(), String> {
+        Ok(())
+    }
+    /// The setting without which it cannot be asked, where that is missing.
+    fn missing(&self, _feed: &Feed) -> Option<&'static str> {
+        None
+    }
+    /// It gives items to the analyst desk, in place of records and facts of the store.
+    fn desk(&self) -> bool {
+        false
+    }
+    /// How its parts do, where it has such as are asked each by itself.
+    fn parts(&self, _feed: &Feed) -> Vec<Part> {
+        Vec::new()
+    }
+    /// Well-known lines of a setting, with its name.
+    fn known(&self) -> Option<(&'static str, &'static [Known])> {
+        None
+    }
+    /// Reads a file that somebody put into a mirror's folder and that is of the source's own form.
+    fn brought(&self, _file: &Path, _bytes: &[u8]) -> Option<Result<Vec<items::Bundle>, String>> {
+        None
     }
 }
 
@@ -169,6 +207,7 @@ pub const ALL: &[&dyn Source] = &[
     &kev::Kev,
     &metasploit::Metasploit,
     &misp::Misp,
+    &news::News,
     &nvd::Nvd,
     &osv::Osv,
     &taxii::Taxii,
@@ -200,6 +239,8 @@ pub struct Means<'a> {
     pub outbound: &'a Outbound,
     /// Longest time for one document.
     pub patience: Duration,
+    /// Somebody wants it now: parts that are left alone for a while are asked too.
+    pub insists: bool,
     /// Hears how far it is.
     pub told: Told,
 }
@@ -260,6 +301,29 @@ pub async fn set(
         let names = known().collect::<Vec<_>>().join(", ");
         let message = format!("`{other}` is no setting of {}; there are {names}", source.name());
         return Err(tocsin_core::Error::Rejected { field: other.clone(), message });
+    }
+    let rejected =
+        |field: &str, message: String| tocsin_core::Error::Rejected { field: field.to_owned(), message };
+    for (option, value) in new.options.iter().filter(|o| !o.1.trim().is_empty()) {
+        if !source.lines(option) && value.trim().contains(char::is_control) {
+            return Err(rejected(option, "one line".to_owned()));
+        }
+        source.check(option, value.trim()).map_err(|why| rejected(option, why))?;
+    }
+    if source.address().is_empty() && new.address.as_deref().is_some_and(|a| !a.trim().is_empty()) {
+        return Err(rejected(
+            "address",
+            format!("{} has no one address; its settings hold them", source.name()),
+        ));
+    }
+    let mut then = feeds::one(db, actor, source.name()).await?;
+    then.options.extend(new.options.iter().map(|(name, value)| (name.clone(), value.trim().to_owned())));
+    then.options.retain(|_, value| !value.is_empty());
+    if let Some(missing) = source.missing(&then).filter(|_| new.enabled.unwrap_or(then.enabled)) {
+        return Err(rejected(
+            missing,
+            "nothing is set yet, and without it there is nothing to follow".to_owned(),
+        ));
     }
     let feed = feeds::set(db, actor, source.name(), new).await?;
     if feed.enabled {
@@ -346,12 +410,13 @@ mod tests {
             |f: fn(&dyn Source) -> &'static str| ALL.iter().map(|s| f(*s)).collect::<BTreeSet<_>>().len();
         assert_eq!(set(|s| s.name()), ALL.len());
         assert_eq!(set(|s| s.file()), ALL.len());
-        assert_eq!(set(|s| s.address()), ALL.len());
+        let addresses: Vec<&str> = ALL.iter().map(|s| s.address()).filter(|a| !a.is_empty()).collect();
+        assert_eq!(addresses.iter().collect::<BTreeSet<_>>().len(), addresses.len());
         let minute = |s: &dyn Source| s.cron().split(' ').next().unwrap();
         assert_eq!(ALL.iter().map(|s| minute(*s)).collect::<BTreeSet<_>>().len(), ALL.len());
         for s in ALL {
             schedule::next(s.cron(), "2026-01-01T00:00:00.000Z").unwrap();
-            assert!(s.address().starts_with("https://"));
+            assert!(s.address().starts_with("https://") || s.missing(&Feed::default()).is_some());
         }
         assert!(ALL.is_sorted_by_key(|s| s.name()));
     }

@@ -43,6 +43,7 @@ pub(super) fn item(report: Report, feed: &Feed) -> NewItem {
         tlp,
         reliability: set("reliability"),
         credibility: i64::from(report.credibility),
+        ..NewItem::default()
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn take(
         }
     }
     if !items.is_empty() {
-        let taken = store.share(&actor(), source.name(), items)?;
+        let taken = store.take_items(&actor(), source.name(), items)?;
         (took.sum.new, took.sum.changed) = (taken.new, taken.changed);
     }
     Ok(took)

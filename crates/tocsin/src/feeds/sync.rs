@@ -27,6 +27,7 @@ pub(super) struct Way {
     pub patience: Duration,
     pub key: Option<Zeroizing<String>>,
     pub feed: Feed,
+    pub insists: bool,
     pub told: Told,
     dir: PathBuf,
     place: Place,
@@ -54,6 +55,7 @@ impl Way {
             patience: means.patience,
             key,
             feed: feed.clone(),
+            insists: means.insists,
             told: means.told.clone(),
             dir: means.dir.to_owned(),
             place: means.place.clone(),
@@ -147,7 +149,9 @@ pub async fn take_file(
     let work = move || {
         let own = Own::of(&dir, source)?;
         let store = Store::open_at(&dir, place)?;
-        if source.steps().is_some() {
+        if source.desk() {
+            super::items::folder(&store, source, &file, &stop)
+        } else if source.steps().is_some() {
             folder(&store, source, &feed, &file, &stop)
         } else {
             one(&own, &store, source, &file, &stop)
@@ -175,14 +179,8 @@ fn one(
     own.import(store, source, Mark::default(), bytes, stop)
 }
 
-/// Documents of a source that has many; what is known already is passed over by its hash.
-fn folder(
-    store: &Store,
-    source: &dyn Source,
-    feed: &Feed,
-    folder: &Path,
-    stop: &Arc<AtomicBool>,
-) -> Result<Outcome, Error> {
+/// The documents of a mirror's folder, in the order of their names.
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let io = |e| Error::io(folder.display().to_string(), e);
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
@@ -193,6 +191,19 @@ fn folder(
         }
     }
     files.sort();
+    Ok(files)
+}
+
+/// Documents of a source that has many; what is known already is passed over by its hash.
+fn folder(
+    store: &Store,
+    source: &dyn Source,
+    feed: &Feed,
+    folder: &Path,
+    stop: &Arc<AtomicBool>,
+) -> Result<Outcome, Error> {
+    let io = |e| Error::io(folder.display().to_string(), e);
+    let files = files(folder)?;
     let (mut sum, mut broken) = (Sum::default(), None);
     for file in &files {
         let bytes = std::fs::metadata(file).map_err(io)?.len();

@@ -11,7 +11,7 @@ use tocsin_core::platform::change::Change;
 use tocsin_core::platform::jobs::{self, New, schedule};
 use utoipa::ToSchema;
 
-use super::{ALL, Due, OPTIONS, Setting, Source, address, schedule_of};
+use super::{ALL, Due, OPTIONS, Part, Setting, Source, address, schedule_of};
 
 /// A source and how it does.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -60,6 +60,8 @@ pub struct State {
     pub takes_key: bool,
     /// Further settings by name.
     pub options: BTreeMap<String, String>,
+    /// How its parts do, where it has such as are asked each by itself (feeds, lists).
+    pub parts: Vec<Part>,
 }
 
 impl State {
@@ -100,6 +102,7 @@ impl State {
             keyed: feed.keyed,
             takes_key: source.key().is_some(),
             options: feed.options.clone(),
+            parts: source.parts(feed),
         }
     }
 }

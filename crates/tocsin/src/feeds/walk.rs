@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tocsin_core::Error as Fault;
+use tocsin_core::desk::NewItem;
 use tocsin_core::intel::Store;
 use tocsin_core::intel::feeds::{Mark, Outcome, Signed, Signer, Sum};
 
 use super::fetch::{Wish, fetch};
+use super::items::Bundle;
 use super::sync::Way;
 use super::{Source, actor, single};
 use crate::error::Error;
@@ -87,6 +89,8 @@ pub struct Walk<'a> {
     pub ecosystems: BTreeSet<String>,
     faults: Vec<String>,
     more_faults: usize,
+    heard: usize,
+    alarm: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -122,6 +126,8 @@ impl<'a> Walk<'a> {
             ecosystems: BTreeSet::new(),
             faults: Vec::new(),
             more_faults: 0,
+            heard: 0,
+            alarm: false,
         })
     }
 
@@ -194,7 +200,8 @@ impl<'a> Walk<'a> {
         match came {
             Ok(Fetched::Unchanged) => Ok(None),
             Ok(Fetched::Whole { etag, modified, bytes }) => {
-                if matches!(self.into, Sink::Nowhere) {
+                // of parts that have nothing to do with each other each is to be tried
+                if matches!(self.into, Sink::Nowhere) && !self.source.desk() {
                     self.sum.bytes += bytes;
                     return Err(Stop::Enough);
                 }
@@ -310,11 +317,57 @@ impl<'a> Walk<'a> {
             Stop::Changed(words) => words,
             other => return Err(other),
         };
+        self.fault(part, &words, false);
+        Ok(())
+    }
+
+    /// Notes that a part failed, by name; `alarm`: so often that people are told.
+    pub fn fault(&mut self, part: &str, words: &str, alarm: bool) {
+        self.alarm |= alarm;
         if self.faults.len() < NAMED {
             self.faults.push(format!("{part}: {words}"));
         } else {
             self.more_faults += 1;
         }
+    }
+
+    /// Notes that a part was heard and understood.
+    pub fn heard(&mut self) {
+        self.heard += 1;
+    }
+
+    /// Somebody wants it now.
+    pub fn insists(&self) -> bool {
+        self.way.insists || matches!(self.into, Sink::Nowhere)
+    }
+
+    /// Gives items of an origin to the analyst desk: to all workspaces, or where `workspace` is not empty to that one
+    /// alone. They came with so many bytes.
+    ///
+    /// # Errors
+    /// Nobody waits any more; the database or the disk does not answer; there is no such workspace.
+    pub fn give(
+        &mut self,
+        origin: &str,
+        workspace: &str,
+        items: Vec<NewItem>,
+        bytes: u64,
+    ) -> Result<(), Stop> {
+        self.wanted()?;
+        let mut sum = Sum { documents: 1, bytes, ..Sum::default() };
+        let bundle = Bundle::new(origin, workspace, items);
+        match self.into {
+            Sink::Nowhere => {}
+            Sink::Store(store) => sum.add(&super::items::take(store, bundle)?),
+            Sink::Folder(_) if bundle.items.is_empty() => {}
+            Sink::Folder(mirror) => {
+                let path = self.folder.join("items.json");
+                let text = serde_json::to_vec(&bundle).unwrap_or_default();
+                std::fs::write(&path, text).map_err(|e| Error::io(path.display().to_string(), e))?;
+                super::mirror::keep(mirror, &self.now, self.sum.documents, &[path])?;
+            }
+        }
+        self.sum.add(&sum);
         Ok(())
     }
 
@@ -330,7 +383,9 @@ impl<'a> Walk<'a> {
 
     /// What the walk comes to; what was taken in is folded into the index.
     pub(super) fn end(self, came: Result<(), Stop>) -> Result<Outcome, Error> {
-        if let Sink::Store(store) = self.into {
+        if let Sink::Store(store) = self.into
+            && !self.source.desk()
+        {
             in_turn(self.stop, || store.fold())?;
         }
         let sum = self.sum;
@@ -346,6 +401,12 @@ impl<'a> Walk<'a> {
             Err(Stop::Changed(words)) => failed(words),
             Err(Stop::Unwanted) => failed("It was broken off and goes on at its next time.".to_owned()),
             Ok(()) | Err(Stop::Enough) => match faults {
+                // one part is no reason to leave the others alone
+                Some(faults) if self.heard > 0 => Outcome::Partly {
+                    error: format!("Of its parts some failed ({faults}); the others were taken in."),
+                    alarm: self.alarm,
+                    sum,
+                },
                 Some(faults) => Outcome::Failed {
                     error: format!(
                         "Parts could not be taken in ({faults}); the others were. They are asked for again at its next \

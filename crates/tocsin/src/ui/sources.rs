@@ -29,6 +29,7 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/sources/{name}/run", Access::Needs(Permission::SettingsWrite)),
     ("POST", "/sources/{name}/again", Access::Needs(Permission::SettingsWrite)),
     ("POST", "/sources/{name}/signers/{id}", Access::Needs(Permission::SettingsWrite)),
+    ("POST", "/sources/{name}/known", Access::Needs(Permission::SettingsWrite)),
 ];
 
 pub fn routes() -> Router<App> {
@@ -39,6 +40,7 @@ pub fn routes() -> Router<App> {
         .route("/sources/{name}/run", post(run))
         .route("/sources/{name}/again", post(again))
         .route("/sources/{name}/signers/{id}", post(decide))
+        .route("/sources/{name}/known", post(add))
 }
 
 /// Columns that a list can be in order of: name in the address, head, right aligned.
@@ -188,6 +190,15 @@ struct Field {
     title: &'static str,
     words: &'static str,
     value: String,
+    lines: bool,
+}
+
+/// A well-known line of a setting that is not set.
+struct Suggested {
+    n: usize,
+    kind: &'static str,
+    name: &'static str,
+    address: &'static str,
 }
 
 #[derive(Template)]
@@ -199,6 +210,7 @@ struct One {
     cron: &'static str,
     key_words: &'static str,
     fields: Vec<Field>,
+    known: Vec<Suggested>,
     runs: Vec<Run>,
     providers: Vec<Provider>,
     may_set: bool,
@@ -242,6 +254,7 @@ async fn source_page(
             .or_else(|| state.options.get(s.name))
             .cloned()
             .unwrap_or_default(),
+        lines: source.lines(s.name),
     };
     show(&One {
         page: Page::new(browser, "/sources", source.title()).crumb("/sources", "Sources"),
@@ -249,6 +262,7 @@ async fn source_page(
         cron: source.cron(),
         key_words: source.key().map_or("", |k| k.words),
         fields: feeds::settings(source).map(field).collect(),
+        known: suggested(source, &state),
         runs: stored::runs(app.db(), &actor, source.name()).await?,
         providers: stored::providers(app.db(), &actor, source.name()).await?,
         may_set: may_set(&actor),
@@ -257,6 +271,18 @@ async fn source_page(
         done,
         wrong,
     })
+}
+
+/// Well-known lines that a source does not have yet.
+fn suggested(source: &dyn Source, state: &feeds::State) -> Vec<Suggested> {
+    let Some((option, all)) = source.known() else { return Vec::new() };
+    let set = state.options.get(option).map_or("", String::as_str);
+    let has = |address: &str| set.split_whitespace().any(|word| word == address);
+    all.iter()
+        .enumerate()
+        .filter(|(_, k)| !has(k.address()))
+        .map(|(n, k)| Suggested { n, kind: k.kind, name: k.name(), address: k.address() })
+        .collect()
 }
 
 async fn one(
@@ -353,4 +379,38 @@ async fn decide(
     let (source, accept) = (source(&name)?, form.accept.is_some());
     stored::decide(app.db(), &at_now(&browser), source.name(), id, accept).await?;
     Ok(back(source.name(), if accept { "The key is accepted." } else { "The key is forgotten." }))
+}
+
+/// Adds well-known lines to a setting.
+async fn add(
+    State(app): State<App>,
+    browser: Browser,
+    Path(name): Path<String>,
+    Form(typed): Form<BTreeMap<String, String>>,
+) -> Result<Response, PageError> {
+    browser.check(typed.get("csrf").map_or("", String::as_str))?;
+    let (actor, source) = (at_now(&browser), source(&name)?);
+    let Some((option, all)) = source.known() else {
+        return Err(Error::NotFound(format!("suggestions for `{name}`")).into());
+    };
+    let feed = stored::one(app.db(), &actor, source.name()).await?;
+    let mut text = feed.options.get(option).cloned().unwrap_or_default();
+    let mut added = 0_usize;
+    for (n, known) in all.iter().enumerate() {
+        let has = text.split_whitespace().any(|word| word == known.address());
+        if typed.contains_key(&format!("add-{n}")) && !has {
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            text.push_str(known.line);
+            added += 1;
+        }
+    }
+    let new = Set { options: BTreeMap::from([(option.to_owned(), text)]), ..Set::default() };
+    match feeds::set(app.db(), &actor, source, &new).await {
+        Ok(_) => Ok(back(source.name(), &format!("{added} added to the list."))),
+        Err(Error::Rejected { field, message }) => {
+            let page = source_page(&app, &browser, &name, None, String::new(), Wrong(field, message)).await?;
+            Ok((axum::http::StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
+        }
+        Err(e) => Err(e.into()),
+    }
 }

@@ -47,7 +47,8 @@ impl Kind for Follow {
                 run.progress(done as usize, total as usize, note)
             })
         };
-        let means = Means { dir, place, outbound: &run.app.0.outbound, patience: PATIENCE, told };
+        let outbound = &run.app.0.outbound;
+        let means = Means { dir, place, outbound, patience: PATIENCE, insists: due.now, told };
         let feed = sources::sync(run.app.db(), &means, source).await?;
         if !feed.error.is_empty() {
             say(&format!("{}: {}", source.name(), feed.error));

@@ -28,6 +28,7 @@ mod jobs;
 mod matching;
 #[path = "move.rs"]
 mod moving;
+mod news;
 mod output;
 mod parity;
 mod people;

@@ -21,11 +21,13 @@ mod signers;
 #[cfg(test)]
 mod tests;
 
-pub use note::{Outcome, PATIENCE, Run, Sum, note, runs, times};
+pub use note::{Outcome, PATIENCE, Run, Sum, note, runs, times, until};
 pub use signers::{Provider, Signed, Signer, decide, key_of, providers, shown};
 
-/// Longest value of an option, and longest key, in bytes.
-const LONGEST_VALUE: usize = 4000;
+/// Longest key, in bytes.
+const LONGEST_KEY: usize = 4000;
+/// Longest value of an option, in bytes: a list of feeds is one.
+const LONGEST_VALUE: usize = 64 << 10;
 
 /// What a publisher calls the edition it gave (RFC 9110, sections 8.8.2 and 8.8.3), word for word.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,8 +145,8 @@ pub struct Set {
     pub enabled: Option<bool>,
     /// Its address; an empty one is the publisher's own.
     pub address: Option<String>,
-    /// Further settings by name; an empty one is taken away. Whether the source has such a setting is the caller's to
-    /// know.
+    /// Further settings by name; an empty one is taken away. Whether the source has such a setting, and whether it is one
+    /// of several lines, is the caller's to know.
     pub options: BTreeMap<String, String>,
 }
 
@@ -172,9 +174,12 @@ pub async fn set(db: &DatabaseConnection, actor: &Actor, name: &str, new: &Set) 
     }
     let mut options = before.options.clone();
     for (option, value) in &new.options {
-        let value = value.trim();
-        if value.len() > LONGEST_VALUE || value.contains(char::is_control) {
-            return Err(rejected(option, "one line, not too long"));
+        let value = value.trim().replace("\r\n", "\n");
+        let value = value.as_str();
+        if value.len() > LONGEST_VALUE
+            || value.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t'))
+        {
+            return Err(rejected(option, "text of at most 64 KiB"));
         }
         if option == "proxy" && !value.is_empty() && !is_address(value) {
             return Err(rejected(option, "an address beginning with http://, without login, space and #"));
@@ -224,7 +229,7 @@ pub async fn set_key(
     actor.need_everywhere(Permission::SettingsWrite)?;
     let key = key.map(str::trim).filter(|k| !k.is_empty());
     // it goes into a header: a line break would add one of its own
-    if key.is_some_and(|k| k.len() > LONGEST_VALUE || !k.bytes().all(|b| (0x21..0x7f).contains(&b))) {
+    if key.is_some_and(|k| k.len() > LONGEST_KEY || !k.bytes().all(|b| (0x21..0x7f).contains(&b))) {
         return Err(rejected("key", "one word of printable ASCII characters"));
     }
     let sealed = match key {

@@ -61,6 +61,16 @@ pub enum Outcome {
         /// What it was.
         sum: Sum,
     },
+    /// Of a source of many parts that have nothing to do with each other some were heard and others not: it is asked as
+    /// before, and each part is left alone by itself.
+    Partly {
+        /// Which parts failed, and why.
+        error: String,
+        /// One of them failed so often that people are told.
+        alarm: bool,
+        /// What was taken in of the others.
+        sum: Sum,
+    },
     /// It was not heard, or not understood; what was known before stays.
     Failed {
         /// Why, with the remedy.
@@ -152,6 +162,20 @@ pub async fn note(
             let told = (sum.read, sum.new, sum.changed, sum.refused);
             change.record("source.sync", subject, name, &(), &told);
         }
+        Outcome::Partly { error, alarm, sum } => {
+            if *alarm {
+                outbox::feed(&change, name, Some(error)).await?;
+            }
+            let mut set = "tried = $2, good = $2, error = $3, failures = 0, not_before = NULL".to_owned();
+            values.push(error.clone().into());
+            if sum.documents > 0 {
+                set.push_str(", read = $4, fresh = $5, changed = $6, refused = $7, bytes = $8");
+                values.extend(numbers(sum));
+            }
+            sql::run(&change.tx, what, &format!("UPDATE feed SET {set} WHERE name = $1"), values).await?;
+            run(&change.tx, name, started, &actor.now, ("failed", error), sum).await?;
+            change.record("source.fail", subject, name, &(), &error);
+        }
         Outcome::Failed { error, wait, sum } => {
             let failures = before.saturating_add(1);
             if failures == PATIENCE {
@@ -239,7 +263,7 @@ pub async fn times(db: &DatabaseConnection, actor: &Actor) -> Result<BTreeMap<St
 
 /// Until when a source is left alone after so many failures in a row, at least for as long as it asked (at most a day:
 /// nobody switches us off by a header).
-pub(super) fn until(now: &str, failures: i64, wait: Option<u64>) -> Option<String> {
+pub fn until(now: &str, failures: i64, wait: Option<u64>) -> Option<String> {
     if wait == Some(0) {
         return None;
     }

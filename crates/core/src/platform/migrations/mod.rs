@@ -27,6 +27,7 @@ mod m0044_keys;
 mod m0045_told;
 mod m0042_warnings;
 mod m0041_report;
+mod m0043_threads;
 
 /// All migrations.
 pub struct Migrator;
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0044_keys::Migration),
             Box::new(m0042_warnings::Migration),
             Box::new(m0041_report::Migration),
+            Box::new(m0043_threads::Migration),
         ]
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn read(fields: &HashMap<String, String>, file: Option<(String, Vec<u
         tlp: field("tlp"),
         reliability: field("reliability"),
         credibility: field("credibility").parse().unwrap_or_default(),
+        thread: told.thread.clone(),
     };
     (new, field("source"))
 }
