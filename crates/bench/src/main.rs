@@ -3,8 +3,8 @@
 
 #![allow(clippy::print_stdout, reason = "figures are what this program is for")]
 
-mod mail;
 mod desk;
+mod mail;
 mod portfolio;
 mod relevance;
 mod replay;
@@ -45,8 +45,7 @@ fn main() -> anyhow::Result<()> {
         Some("desk") => desk::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         Some("relevance") => relevance::run(),
         Some("replay") => replay::run(&std::env::args().skip(2).collect::<Vec<_>>()),
-        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance|replay"),
-        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|relevance|desk"),
+        _ => anyhow::bail!("cargo xtask bench match|index|import|sbom|portfolio|desk|relevance|replay"),
     }
 }
 

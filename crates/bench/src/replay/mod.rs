@@ -140,6 +140,7 @@ fn sync(
         place: &place,
         outbound: &outbound,
         patience: Duration::from_secs(300),
+        insists: false,
         told: Arc::new(|_, _, _| {}),
     };
     runtime.block_on(async {

@@ -174,14 +174,13 @@ struct Waiting {
     published: String,
     edition: i64,
     thread: String,
-    entities: String,
 }
 
 const WAITING: &str = "i.id, i.url, i.title, i.body, i.published, i.edition, i.thread, i.changed";
-type WaitingRow = (i64, String, String, String, String, i64, String, String, String);
+type WaitingRow = (i64, String, String, String, String, i64, String, String);
 
-fn waiting((id, url, title, body, published, edition, thread, _, entities): WaitingRow) -> Waiting {
-    Waiting { id, url, title, body, published, edition, thread, entities }
+fn waiting((id, url, title, body, published, edition, thread, _): WaitingRow) -> Waiting {
+    Waiting { id, url, title, body, published, edition, thread }
 }
 
 fn host(url: &str) -> &str {
@@ -294,7 +293,7 @@ impl Sorting<'_> {
         loop {
             let (from, mut values) = self.waits(&state.mark);
             values.push(BATCH.into());
-            let select = format!("SELECT {WAITING}, '' {from} ORDER BY i.changed, i.id LIMIT $3");
+            let select = format!("SELECT {WAITING} {from} ORDER BY i.changed, i.id LIMIT $3");
             let rows: Vec<WaitingRow> = sql::rows(self.db, what, &select, values).await?;
             let Some(mark) = rows.last().map(|r| r.7.clone()) else {
                 let stamp = self.stamp().await?;

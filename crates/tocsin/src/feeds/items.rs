@@ -22,7 +22,7 @@ const MOST: u64 = 256 << 20;
 /// Items of one origin: a file of a mirror.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Bundle {
+pub struct Bundle {
     /// Version of the form.
     pub tocsin_items: u32,
     /// Name of the feed, list or mailbox: the source of the items.

@@ -23,11 +23,11 @@ mod m0033_notify;
 mod m0034_counts;
 mod m0035_sources;
 mod m0037_desk;
+mod m0041_report;
+mod m0042_warnings;
+mod m0043_threads;
 mod m0044_keys;
 mod m0045_told;
-mod m0042_warnings;
-mod m0041_report;
-mod m0043_threads;
 
 /// All migrations.
 pub struct Migrator;
