@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use tocsin_formats::{mail as messages, news as feeds};
 
-use crate::check::check_diagnostic;
+use super::check::check_diagnostic;
 
 /// RSS, Atom and JSON Feed.
 pub fn news(data: &[u8]) {

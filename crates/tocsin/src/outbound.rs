@@ -245,12 +245,17 @@ impl Outbound {
         let found = (name.as_str(), port).to_socket_addrs();
         let found: Vec<SocketAddr> =
             found.map_err(|e| Refused::Silent(host.to_owned(), e.to_string()))?.collect();
-        let with_port = format!("{name}:{port}");
-        let allowed = self.allowed.iter().any(|a| *a == name || *a == with_port);
-        if !allowed && !found.iter().all(|a| is_public(a.ip())) {
+        if !self.allows(host, port) && !found.iter().all(|a| is_public(a.ip())) {
             return Err(Refused::Address(host.to_owned(), PRIVATE));
         }
         found.first().copied().ok_or_else(|| Refused::Silent(host.to_owned(), "it has no address".to_owned()))
+    }
+
+    /// Whether the operator allowed a host by name: what is not encrypted is spoken with such alone.
+    pub fn allows(&self, host: &str, port: u16) -> bool {
+        let name = host.trim_matches(['[', ']']).to_ascii_lowercase();
+        let with_port = format!("{name}:{port}");
+        self.allowed.iter().any(|a| *a == name || *a == with_port)
     }
 
     fn call(&self, address: &str, authorization: Option<String>, sent: &Sent<'_>) -> Result<Reply, Refused> {

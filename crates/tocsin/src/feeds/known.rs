@@ -37,6 +37,10 @@ const fn research(line: &'static str) -> Known {
     Known { kind: "research", line }
 }
 
+const fn list(line: &'static str) -> Known {
+    Known { kind: "mailing list", line }
+}
+
 /// Feeds, by kind and name.
 pub const FEEDS: &[Known] = &[
     cert("https://www.cert.at/cert-at.de.warnings.rss_2.0.xml CERT.at warnings B"),
@@ -67,6 +71,8 @@ pub const FEEDS: &[Known] = &[
     maker("https://security.paloaltonetworks.com/rss.xml Palo Alto Networks PSIRT B"),
     maker("https://cert-portal.siemens.com/productcert/rss/advisories.atom Siemens ProductCERT B"),
     maker("https://ubuntu.com/security/notices/rss.xml Ubuntu USN B"),
+    list("https://seclists.org/rss/fulldisclosure.rss Full Disclosure C"),
+    list("https://seclists.org/rss/oss-sec.rss oss-security B"),
     press("https://www.bleepingcomputer.com/feed/ BleepingComputer C"),
     press("https://www.darkreading.com/rss.xml Dark Reading C"),
     press("https://www.heise.de/security/feed.xml heise security C"),
@@ -81,6 +87,16 @@ pub const FEEDS: &[Known] = &[
     research("https://www.zerodayinitiative.com/rss/published/ Zero Day Initiative B"),
 ];
 
+/// Archives of mailing lists.
+pub const LISTS: &[Known] = &[
+    Known {
+        kind: "mbox by month",
+        line: "https://lists.apache.org/api/mbox.lua?list=announce&domain=apache.org&d={yyyy}-{mm} Apache announce B",
+    },
+    Known { kind: "public-inbox", line: "https://inbox.sourceware.org/libc-announce/ libc-announce B" },
+    Known { kind: "public-inbox", line: "https://lore.kernel.org/linux-cve-announce/ linux-cve-announce B" },
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::parts::listed;
@@ -88,6 +104,8 @@ mod tests {
 
     #[test]
     fn what_is_suggested_can_be_taken() {
+        let lists: Vec<&str> = LISTS.iter().map(|k| k.line).collect();
+        assert_eq!(listed(&lists.join("\n")).unwrap().len(), LISTS.len());
         let text: Vec<&str> = FEEDS.iter().map(|k| k.line).collect();
         let all = listed(&text.join("\n")).unwrap();
         assert_eq!(all.len(), FEEDS.len());

@@ -12,10 +12,12 @@ mod epss;
 mod euvd;
 mod exploitdb;
 mod fetch;
+mod imap;
 mod items;
 mod jvn;
 mod kev;
 mod known;
+mod lists;
 mod metasploit;
 mod mirror;
 mod misp;
@@ -106,6 +108,10 @@ pub trait Source: Sync {
     /// Whether a setting has several lines.
     fn lines(&self, _option: &str) -> bool {
         false
+    }
+    /// Whether it is asked by HTTP, and so can be asked through a proxy.
+    fn by_http(&self) -> bool {
+        true
     }
     /// What is wrong with the value of a setting, as it can be told before the source is asked.
     ///
@@ -203,8 +209,10 @@ pub const ALL: &[&dyn Source] = &[
     &epss::Epss,
     &euvd::Euvd,
     &exploitdb::ExploitDb,
+    &imap::Imap,
     &jvn::Jvn,
     &kev::Kev,
+    &lists::Lists,
     &metasploit::Metasploit,
     &misp::Misp,
     &news::News,
@@ -296,7 +304,7 @@ pub async fn set(
     source: &dyn Source,
     new: &Set,
 ) -> tocsin_core::Result<Feed> {
-    let known = || OPTIONS.iter().chain(source.options()).map(|o| o.name);
+    let known = || told::settings(source).map(|o| o.name);
     if let Some(other) = new.options.keys().find(|o| !known().any(|k| k == *o)) {
         let names = known().collect::<Vec<_>>().join(", ");
         let message = format!("`{other}` is no setting of {}; there are {names}", source.name());
@@ -364,6 +372,9 @@ pub fn address<'a>(source: &'a dyn Source, feed: &'a Feed) -> &'a str {
 fn told(e: &Refused, source: &dyn Source) -> String {
     let name = source.name();
     let remedy = match e {
+        Refused::Address(..) if source.address().is_empty() => {
+            format!("Set another address: tocsin feeds set {name} --option NAME=VALUE.")
+        }
         Refused::Address(..) => format!("Set another address: tocsin feeds set {name} --address URL."),
         Refused::Silent(..) | Refused::Cut(..) => {
             "It is tried again at its next time; if this stays, see whether this machine reaches the host, or bring \

@@ -55,7 +55,9 @@ fn place(line: &str) -> Result<Place, String> {
     let address = words.remove(0).to_owned();
     let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://"));
     let host = rest.map(|r| r.split(['/', '?']).next().unwrap_or_default());
-    if host.is_none_or(str::is_empty) || address.contains(['@', '#', '<', '>', '"']) || address.len() > 1_000
+    if host.is_none_or(|h| h.is_empty() || h.contains('@'))
+        || address.contains(['#', '<', '>', '"'])
+        || address.len() > 1_000
     {
         return Err("an address beginning with https:// comes first, without login and #".to_owned());
     }
@@ -160,7 +162,7 @@ pub(super) fn each(
     for (n, place) in places.iter().enumerate() {
         let known = all.parts.get(&place.address).cloned().unwrap_or_default();
         if known.not_before.as_deref().is_some_and(|until| until > walk.now.as_str()) && !walk.insists() {
-            walk.fault(&place.name, &known.error, false);
+            walk.fault(&place.name, brief(&known.error), false);
             continue;
         }
         walk.progress(n as u64, places.len() as u64, &place.name);
@@ -174,7 +176,7 @@ pub(super) fn each(
             Err(stop) => {
                 let (error, wait) = words(stop)?;
                 let failures = known.failures.saturating_add(1);
-                walk.fault(&place.name, &error, failures == PATIENCE);
+                walk.fault(&place.name, brief(&error), failures == PATIENCE);
                 let not_before = until(&walk.now, failures, wait);
                 // what was taken in before it failed need not be again
                 let cursor = next.cursor;
@@ -185,6 +187,11 @@ pub(super) fn each(
         walk.reach(&all)?;
     }
     walk.reach(&all)
+}
+
+/// What is said of a part among the others: its own place tells the rest.
+fn brief(error: &str) -> &str {
+    error.split(". ").next().unwrap_or(error)
 }
 
 /// What a part's failure is told with, and for how long it asked to be left alone.

@@ -133,7 +133,7 @@ pub async fn state(db: &DatabaseConnection, actor: &Actor, name: &str) -> Result
 
 /// Settings that a source has beyond its address.
 pub fn settings(source: &dyn Source) -> impl Iterator<Item = &'static Setting> {
-    source.options().iter().chain(OPTIONS)
+    source.options().iter().chain(OPTIONS.iter().filter(|_| source.by_http()))
 }
 
 /// Has a source asked now by a worker, followed or not; the job, or none where one waits or runs already.

@@ -20,7 +20,7 @@ use super::items::Bundle;
 use super::sync::Way;
 use super::{Source, actor, single};
 use crate::error::Error;
-use crate::outbound::{Fetched, Refused, Reply};
+use crate::outbound::{Fetched, Outbound, Refused, Reply};
 use crate::server::now;
 
 /// How long another import is waited for.
@@ -329,6 +329,32 @@ impl<'a> Walk<'a> {
         } else {
             self.more_faults += 1;
         }
+    }
+
+    /// Notes that one of many things in a part could not be taken in, and is not asked for again.
+    pub fn pass_by(&mut self, what: &str, words: &str) {
+        self.sum.refused += 1;
+        self.fault(what, words, false);
+    }
+
+    /// The credentials that it is asked with.
+    pub fn key(&self) -> Option<zeroize::Zeroizing<String>> {
+        self.way.key.clone()
+    }
+
+    /// The one door out, for protocols that are not HTTP.
+    pub fn outbound(&self) -> &'a Outbound {
+        &self.way.outbound
+    }
+
+    /// Longest time for one document.
+    pub fn patience(&self) -> Duration {
+        self.way.patience
+    }
+
+    /// It only tries whether the source can be asked.
+    pub fn tries(&self) -> bool {
+        matches!(self.into, Sink::Nowhere)
     }
 
     /// Notes that a part was heard and understood.

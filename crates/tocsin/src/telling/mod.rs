@@ -117,7 +117,7 @@ fn one(app: &App, out: &Outgoing, secrets: &BTreeMap<String, String>, to: &Recip
 }
 
 /// Trust anchors for TLS that is not HTTPS: those of the web, and one that the channel names.
-fn roots(ca: &str) -> Result<rustls::RootCertStore, Unsent> {
+pub(crate) fn roots(ca: &str) -> Result<rustls::RootCertStore, Unsent> {
     use rustls::pki_types::CertificateDer;
     use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::empty();

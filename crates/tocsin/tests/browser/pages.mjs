@@ -487,6 +487,7 @@ const pages = {
   known: "/vulnerabilities?in=known&text=cve",
   sources: "/sources",
   source: "/sources/osv",
+  "source of parts": "/sources/news",
   finding: "/findings/1",
   release,
   components: `${release}?tab=components`,

@@ -32,4 +32,19 @@ export const sources = async ({ base, check, same, manager, auditor }) => {
   await manager.goto(`${base}/sources/nvd`);
   await manager.uncheck("input[name=followed]");
   await manager.click("button:text-is('Save')");
+  // a list of feeds: suggestions are added, a line that is none is told with its number
+  await manager.goto(`${base}/sources/news`);
+  const suggested = await manager.locator("input[name^=add-]").count();
+  check("well-known feeds are suggested", suggested > 20);
+  await manager.check("input[name=add-2]");
+  await manager.click("button:text-is('Add to the list')");
+  same("what was added is suggested no more", await manager.locator("input[name^=add-]").count(), suggested - 1);
+  check("it stands in the list", (await manager.inputValue("#set-feeds")).includes("CERT-FR"));
+  await manager.fill("#set-feeds", "https://a.example/feed A CERT B\nno address");
+  await manager.click("button:text-is('Save')");
+  check("a line that is none is told", (await manager.textContent(".wrong")).includes("line 2"));
+  check("what was typed stays", (await manager.inputValue("#set-feeds")).includes("A CERT B"));
+  await manager.fill("#set-feeds", "https://a.example/feed A CERT B TLP:GREEN");
+  await manager.click("button:text-is('Save')");
+  check("each feed is shown with how it does", (await manager.textContent("main table")).includes("not asked yet"));
 };

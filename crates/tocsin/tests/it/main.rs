@@ -23,8 +23,10 @@ mod findings;
 mod folder;
 mod fuzz;
 mod hostile;
+mod imap;
 mod inventory;
 mod jobs;
+mod lists;
 mod matching;
 #[path = "move.rs"]
 mod moving;
