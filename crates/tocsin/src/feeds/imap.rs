@@ -156,7 +156,7 @@ impl Steps for Imap {
                     .to_owned(),
             ));
         }
-        let Some(password) = walk.key() else {
+        let Some(password) = walk.key().map(|key| zeroize::Zeroizing::new(key.to_owned())) else {
             return Err(Stop::Changed(
                 "No password is set: tocsin feeds set imap --key-file FILE.".to_owned(),
             ));

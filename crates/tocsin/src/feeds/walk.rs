@@ -337,11 +337,6 @@ impl<'a> Walk<'a> {
         self.fault(what, words, false);
     }
 
-    /// The credentials that it is asked with.
-    pub fn key(&self) -> Option<zeroize::Zeroizing<String>> {
-        self.way.key.clone()
-    }
-
     /// The one door out, for protocols that are not HTTP.
     pub fn outbound(&self) -> &'a Outbound {
         &self.way.outbound
