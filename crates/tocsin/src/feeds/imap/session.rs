@@ -262,4 +262,55 @@ mod tests {
         );
         assert_eq!(quoted("a\"b\\c\r\n"), "\"a\\\"b\\\\c\"");
     }
+
+    /// A server that speaks TLS, greets, and lets everybody in.
+    fn server() -> u16 {
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/tls");
+        let certificate = CertificateDer::from_pem_file(format!("{folder}/localhost.pem")).unwrap();
+        let key = PrivateKeyDer::from_pem_file(format!("{folder}/localhost.key")).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(connection, stream);
+                if stream.write_all(b"* OK ready\r\n").is_err() {
+                    continue;
+                }
+                let mut lines = BufReader::new(stream);
+                let mut line = String::new();
+                while lines.read_line(&mut line).is_ok_and(|n| n > 0) {
+                    let tag = line.split(' ').next().unwrap_or_default().to_owned();
+                    let _ = lines.get_mut().write_all(format!("{tag} OK in\r\n").as_bytes());
+                    line.clear();
+                }
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn tls_is_spoken_with_a_server_whose_certificate_is_trusted() {
+        let (port, door) = (server(), Outbound::new(vec!["127.0.0.1".to_owned()]));
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/tls");
+        let ca = std::fs::read_to_string(format!("{folder}/localhost.pem")).unwrap();
+        let patience = Duration::from_secs(20);
+        let mut session = Session::open(&door, ("127.0.0.1", port, true), &ca, patience).ok().unwrap();
+        session.login("user", "password").unwrap();
+        let strange = Session::open(&door, ("127.0.0.1", port, true), "", patience).err().unwrap();
+        assert!(format!("{strange:?}").contains("certificate"), "{strange:?}");
+        let closed =
+            Session::open(&Outbound::new(vec![]), ("127.0.0.1", port, true), &ca, patience).err().unwrap();
+        assert!(matches!(closed, Fault::Refused(Refused::Address(..))), "{closed:?}");
+    }
 }
