@@ -282,7 +282,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes the keys that a publisher of documents shows, by their fingerprints; those that are known of it, and whether
-    /// each is trusted. A mirror trusts what it is shown: who takes it in checks again.
+    /// each is trusted. A mirror trusts what it is shown, and what it keeps is not checked again.
     ///
     /// # Errors
     /// The database does not answer.
