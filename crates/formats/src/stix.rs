@@ -3,6 +3,8 @@
 //! Reports, groupings, notes, campaigns, incidents and vulnerabilities become reports of their own; indicators too, unless a
 //! report of the same envelope holds them. All other objects are read for what these name.
 
+pub mod write;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;

@@ -88,6 +88,17 @@ pub async fn create(db: &DatabaseConnection, actor: &Actor, name: &str) -> Resul
     Ok(id)
 }
 
+/// The only workspace that a session may be used in; 0 where it may be used in each of its person.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn confined(db: &DatabaseConnection, token: &str) -> Result<i64> {
+    let select = "SELECT confined FROM session WHERE hash = $1";
+    let values = vec![secret::digest(token).into()];
+    let row: Option<(i64,)> = sql::row(db, "reading a session", select, values).await?;
+    Ok(row.map_or(0, |r| r.0))
+}
+
 /// Takes a session to another workspace of its person.
 ///
 /// # Errors

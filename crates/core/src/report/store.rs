@@ -59,7 +59,7 @@ pub async fn report(db: &DatabaseConnection, actor: &Actor, id: i64) -> Result<W
 pub(super) async fn whole(db: &impl ConnectionTrait, workspace: i64, id: i64) -> Result<Whole> {
     let what = "reading a report";
     let select = format!(
-        "SELECT {COLUMNS}, r.language, r.intro, r.version, w.name FROM report r JOIN workspace w ON w.id = r.workspace \
+        "SELECT {COLUMNS}, r.language, r.intro, r.version, w.name, w.created FROM report r JOIN workspace w ON w.id = r.workspace \
          WHERE r.id = $1 AND r.workspace = $2"
     );
     let rows = sql::raw(db, what, &select, vec![id.into(), workspace.into()]).await?;
@@ -74,10 +74,11 @@ pub(super) async fn whole(db: &impl ConnectionTrait, workspace: i64, id: i64) ->
             tlp: report.tlp.clone(),
             version: row.try_get_by_index(21)?,
         };
-        Ok((report, head, row.try_get_by_index::<String>(22)?))
+        Ok((report, head, (row.try_get_by_index::<String>(22)?, row.try_get_by_index::<String>(23)?)))
     })?;
-    let (report, head, workspace) = found.into_iter().next().ok_or_else(|| missing(id))?;
-    Ok(Whole { report, workspace, head, sections: sections(db, id).await? })
+    let (report, head, (name, since)) = found.into_iter().next().ok_or_else(|| missing(id))?;
+    let sections = sections(db, id).await?;
+    Ok(Whole { report, workspace: name, workspace_id: workspace, workspace_since: since, head, sections })
 }
 
 pub(super) async fn sections(db: &impl ConnectionTrait, report: i64) -> Result<Vec<Section>> {

@@ -34,21 +34,22 @@ pub struct Desk {
 }
 
 /// The workspaces in which the actor's person may write reports, in all product lines; none for a key. Of each it is
-/// told what its own people see: the roles are asked workspace by workspace, and nothing of another is seen.
+/// told what its own people see: the roles are asked workspace by workspace. `confined` is the only workspace that the
+/// session may be used in, since that one's provider vouches for the person; 0 where there is no such limit.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn desks(db: &DatabaseConnection, actor: &Actor) -> Result<Vec<Desk>> {
+pub async fn desks(db: &DatabaseConnection, actor: &Actor, confined: i64) -> Result<Vec<Desk>> {
     let Some(person) = actor.person else { return Ok(Vec::new()) };
     let what = "reading the desks of a person";
     let select = "SELECT w.id, w.name, m.role FROM membership m JOIN workspace w ON w.id = m.workspace \
-                  WHERE m.person = $1 AND m.line = 0 ORDER BY w.name, w.id, m.role";
-    let rows: Vec<(i64, String, String)> = sql::rows(db, what, select, vec![person.into()]).await?;
+                  WHERE m.person = $1 AND m.line = 0 AND (CAST($2 AS BIGINT) = 0 OR w.id = $2) ORDER BY w.name, w.id, m.role";
+    let rows: Vec<(i64, String, String)> =
+        sql::rows(db, what, select, vec![person.into(), confined.into()]).await?;
     let mut all: Vec<Desk> = Vec::new();
     for (workspace, name, role) in rows {
         let writes = |r: &Role| r.may(Permission::ReportWrite) && r.may(Permission::DeskRead);
         let Some(role) = Role::parse(&role).filter(writes) else { continue };
-        // a session that a workspace's provider vouches for stays there; so does a key
         match all.last_mut().filter(|d| d.workspace == workspace) {
             Some(known) => known.roles.push(role.name()),
             None => all.push(Desk {

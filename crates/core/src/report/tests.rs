@@ -362,13 +362,18 @@ fn nothing_strict_leaves_and_nothing_of_others_is_seen() {
         let insert = "INSERT INTO membership (workspace, person, role, line) VALUES ($1, $2, 'analyst', 0)";
         let values = vec![other.workspace.into(), ben.person.unwrap().into()];
         sql::run(db, "joining", insert, values).await.unwrap();
-        let all = desks(db, &ben).await.unwrap();
+        let all = desks(db, &ben, 0).await.unwrap();
         assert_eq!(all.len(), 2);
         let ours = all.iter().find(|d| d.workspace == anna.workspace).unwrap();
         assert_eq!((ours.new, ours.reading, ours.relevant, ours.reports.len()), (2, 0, 1, 1));
         assert!(ours.has_this_week);
+        assert_eq!(
+            desks(db, &ben, other.workspace).await.unwrap().len(),
+            1,
+            "a confined session sees its own"
+        );
         let theirs = all.iter().find(|d| d.workspace == other.workspace).unwrap();
         assert_eq!((theirs.new, theirs.reports.len(), theirs.has_this_week), (0, 0, false));
-        assert!(desks(db, &contact).await.unwrap().is_empty());
+        assert!(desks(db, &contact, 0).await.unwrap().is_empty());
     });
 }

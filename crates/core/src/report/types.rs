@@ -232,6 +232,10 @@ pub struct Whole {
     pub report: Report,
     /// Name of the workspace.
     pub workspace: String,
+    /// Id of the workspace.
+    pub workspace_id: i64,
+    /// Since when there is the workspace.
+    pub workspace_since: String,
     /// What is written of it as a whole.
     pub head: Head,
     /// Its sections, in order.

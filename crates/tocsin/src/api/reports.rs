@@ -2,11 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderName, StatusCode};
-use axum::response::Response;
-use serde::Deserialize;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
 use tocsin_core::platform::access::{Actor, Permission};
-use tocsin_core::report::{self, Edition, Head, Report, Text, Wanted, Whole};
+use tocsin_core::report::{self, Address, Delivery, Edition, Head, Recipients, Report, Text, Wanted, Whole};
 use tocsin_model::query::Query;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +16,7 @@ use utoipa_axum::routes;
 use super::listing::{Ask, Asking};
 use super::made;
 use super::page::{Page, Paging};
+use crate::report::export::{self, Form};
 use crate::server::guard::{Access, Route};
 use crate::server::{ApiError, App, Client};
 
@@ -34,6 +36,12 @@ pub(super) const ACCESS: &[Route] = &[
     ("POST", "/api/v2/reports/{id}/approve", Access::Needs(Permission::ReportApprove)),
     ("POST", "/api/v2/reports/{id}/reject", Access::Needs(Permission::ReportApprove)),
     ("POST", "/api/v2/reports/{id}/correct", Access::Needs(Permission::ReportWrite)),
+    ("GET", "/api/v2/reports/{id}/export/{form}", Access::Needs(Permission::ReportRead)),
+    ("POST", "/api/v2/reports/{id}/send", Access::Needs(Permission::ReportApprove)),
+    ("GET", "/api/v2/reports/{id}/deliveries", Access::Needs(Permission::ReportRead)),
+    ("GET", "/api/v2/report-addresses", Access::Needs(Permission::SettingsWrite)),
+    ("POST", "/api/v2/report-addresses", Access::Needs(Permission::SettingsWrite)),
+    ("DELETE", "/api/v2/report-addresses/{id}", Access::Needs(Permission::SettingsWrite)),
 ];
 
 pub fn routes() -> OpenApiRouter<App> {
@@ -49,6 +57,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(approve))
         .routes(routes!(reject))
         .routes(routes!(correct))
+        .routes(routes!(export_as))
+        .routes(routes!(send))
+        .routes(routes!(deliveries))
+        .routes(routes!(addresses, add_address))
+        .routes(routes!(drop_address))
 }
 
 type Made = (StatusCode, [(HeaderName, String); 1], Json<Whole>);
@@ -282,4 +295,112 @@ async fn reject(
 async fn correct(State(app): State<App>, Client(who): Client, Path(id): Path<i64>) -> Result<Made, ApiError> {
     let id = report::correct(app.db(), &who.actor, id).await?;
     new(&app, &who.actor, id).await
+}
+
+/// A report as a file
+///
+/// `pdf`, `stix` (a STIX 2.1 bundle), `markdown` or `json`. Of the same report the bytes are the same.
+#[utoipa::path(get, path = "/api/v2/reports/{id}/export/{form}", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report."), ("form" = String, Path, description = "`pdf`, `stix`, `markdown` or `json`.")),
+    responses((status = 200, description = "The file.", content((String = "application/pdf"),
+        (serde_json::Value = "application/stix+json;version=2.1"), (String = "text/markdown"),
+        (serde_json::Value = "application/json")))))]
+async fn export_as(
+    State(app): State<App>,
+    Client(who): Client,
+    Path((id, form)): Path<(i64, String)>,
+) -> Result<Response, ApiError> {
+    let form = Form::parse(&form).ok_or_else(|| ApiError::bad("the form is pdf, stix, markdown or json"))?;
+    let whole = report::report(app.db(), &who.actor, id).await?;
+    let file = export::file(whole, app.site().address.clone(), form).await?;
+    let disposition = format!("attachment; filename=\"{}\"", file.name);
+    Ok(([(CONTENT_TYPE, file.kind.to_owned()), (CONTENT_DISPOSITION, disposition)], file.bytes)
+        .into_response())
+}
+
+/// What came of sending.
+#[derive(Serialize, ToSchema)]
+struct SentTo {
+    /// Recipients that are new.
+    recipients: usize,
+}
+
+/// Sends a report
+///
+/// One mail to each recipient. Who is one already gets none; outside addresses must be listed, and what is marked
+/// `AMBER+STRICT` or `RED` goes to none of them.
+#[utoipa::path(post, path = "/api/v2/reports/{id}/send", tag = "Reports", request_body = Recipients,
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 202, description = "It is being sent.", body = SentTo)))]
+async fn send(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+    Json(to): Json<Recipients>,
+) -> Result<(StatusCode, Json<SentTo>), ApiError> {
+    let recipients = report::send(app.db(), &who.actor, id, &to).await?;
+    Ok((StatusCode::ACCEPTED, Json(SentTo { recipients })))
+}
+
+/// Whom a report was sent to
+#[utoipa::path(get, path = "/api/v2/reports/{id}/deliveries", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the report.")),
+    responses((status = 200, description = "Recipients, with what became of each mail.", body = Vec<Delivery>)))]
+async fn deliveries(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<Json<Vec<Delivery>>, ApiError> {
+    Ok(Json(report::deliveries(app.db(), &who.actor, id).await?))
+}
+
+/// Outside addresses
+///
+/// Those that reports of the workspace may go to.
+#[utoipa::path(get, path = "/api/v2/report-addresses", tag = "Reports",
+    responses((status = 200, description = "The addresses.", body = Vec<Address>)))]
+async fn addresses(State(app): State<App>, Client(who): Client) -> Result<Json<Vec<Address>>, ApiError> {
+    Ok(Json(report::addresses(app.db(), &who.actor).await?))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct AddressWanted {
+    /// Mail address.
+    address: String,
+    /// Who it is.
+    name: String,
+}
+
+/// The id of what was listed.
+#[derive(Serialize, ToSchema)]
+struct Listed {
+    /// Id.
+    id: i64,
+}
+
+/// Lists an outside address
+#[utoipa::path(post, path = "/api/v2/report-addresses", tag = "Reports", request_body = AddressWanted,
+    responses((status = 201, description = "It is listed.", body = Listed)))]
+async fn add_address(
+    State(app): State<App>,
+    Client(who): Client,
+    Json(new): Json<AddressWanted>,
+) -> Result<(StatusCode, Json<Listed>), ApiError> {
+    let id = report::add_address(app.db(), &who.actor, &new.address, &new.name).await?;
+    Ok((StatusCode::CREATED, Json(Listed { id })))
+}
+
+/// Takes an outside address off the list
+///
+/// What waits for it is not sent.
+#[utoipa::path(delete, path = "/api/v2/report-addresses/{id}", tag = "Reports",
+    params(("id" = i64, Path, description = "Id of the address.")), responses((status = 204, description = "It is off the list.")))]
+async fn drop_address(
+    State(app): State<App>,
+    Client(who): Client,
+    Path(id): Path<i64>,
+) -> Result<StatusCode, ApiError> {
+    report::drop_address(app.db(), &who.actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -10,6 +10,7 @@ mod local;
 pub mod notify;
 mod people;
 pub mod remote;
+pub mod report;
 pub mod sbom;
 pub mod scan;
 pub mod serve;
@@ -72,6 +73,8 @@ pub enum Command {
     Notify(notify::NotifyArgs),
     /// Early warnings: flaws that have no CVE yet
     Warning(warning::WarningArgs),
+    /// Reports: the archive, drafting, and one as a file
+    Report(report::ReportArgs),
     /// Serve the web application and its API
     Serve(serve::ServeArgs),
     /// Upload SBOMs of releases
@@ -186,6 +189,7 @@ pub fn run(args: impl IntoIterator<Item = impl Into<OsString> + Clone>, out: &mu
         Command::Jobs(args) => jobs::run(&cli.global, args, out),
         Command::Notify(args) => notify::run(&cli.global, args, out),
         Command::Warning(args) => warning::run(&cli.global, args, out),
+        Command::Report(args) => report::run(&cli.global, args, out),
         Command::Serve(args) => serve::run(&cli.global, args),
         Command::Sbom(args) => sbom::run(&cli.global, args, out),
         Command::People(args) => people::run(&cli.global, args, out),

@@ -2,6 +2,9 @@
 //! do what with it is in [`tocsin_core::report`].
 
 pub mod dates;
+pub mod export;
+pub mod mail;
+pub mod pdf;
 pub mod text;
 
 use tocsin_core::report::{FIELDS, Section, Whole};
@@ -22,6 +25,16 @@ pub fn tlp_colour(tlp: &str) -> &'static str {
         "AMBER" | "AMBER+STRICT" => "#ffc000",
         "GREEN" => "#33ff00",
         _ => "#ffffff",
+    }
+}
+
+/// See [`tlp_colour`], as red, green and blue.
+pub fn tlp_rgb(tlp: &str) -> [u8; 3] {
+    match tlp {
+        "RED" => [0xff, 0x2b, 0x2b],
+        "AMBER" | "AMBER+STRICT" => [0xff, 0xc0, 0x00],
+        "GREEN" => [0x33, 0xff, 0x00],
+        _ => [0xff, 0xff, 0xff],
     }
 }
 

@@ -95,7 +95,11 @@ pub(super) fn send(
     message: &Message,
     to: &Recipient,
 ) -> Result<(), Unsent> {
-    let mail = compose(means, words, message, to)?;
+    deliver(means, &compose(means, words, message, to)?)
+}
+
+/// Hands a mail to the server of a channel.
+pub(super) fn deliver(means: &Means<'_>, mail: &lettre::Message) -> Result<(), Unsent> {
     let (host, port) = (means.setting("host"), means.port());
     // the address that was looked at is the one that is called; the certificate is asked for the name
     let address = means.door.reach(host, port)?;
@@ -124,7 +128,7 @@ pub(super) fn send(
         let secret = means.secret("password").to_owned();
         transport = transport.credentials(Credentials::new(means.setting("user").to_owned(), secret));
     }
-    match transport.build().send(&mail) {
+    match transport.build().send(mail) {
         Ok(_) => Ok(()),
         Err(e) if e.is_permanent() => Err(Unsent::Never(format!("{host}: {e}"))),
         Err(e) => Err(Unsent::Later(format!("{host}: {e}"))),

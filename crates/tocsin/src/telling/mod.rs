@@ -3,6 +3,7 @@
 
 mod chat;
 mod mail;
+pub(crate) mod report;
 mod syslog;
 #[cfg(test)]
 mod tests;

@@ -90,6 +90,7 @@ pub const ACCESS: &[&[Route]] = &[
     settings::ACCESS[5],
     settings::ACCESS[6],
     settings::ACCESS[7],
+    settings::ACCESS[8],
 ];
 
 /// All pages.

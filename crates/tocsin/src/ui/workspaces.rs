@@ -81,6 +81,8 @@ async fn create(
 #[derive(Deserialize)]
 struct Enter {
     csrf: String,
+    #[serde(default)]
+    to: String,
 }
 
 async fn enter(
@@ -93,5 +95,6 @@ async fn enter(
     let mut actor = browser.actor().clone();
     actor.now = now();
     workspaces::enter(app.db(), &actor, &browser.token, id).await?;
-    Ok(Redirect::to("/").into_response())
+    // one place there is offered beside the first page
+    Ok(Redirect::to(if form.to == "/desk" { "/desk" } else { "/" }).into_response())
 }

@@ -9,6 +9,7 @@ mod node;
 mod notify;
 mod registry;
 mod rematch;
+mod report;
 mod run;
 mod sbom;
 mod warning;

@@ -8,7 +8,7 @@ use tocsin_core::Error as Fault;
 use tocsin_core::platform::jobs::Payload;
 
 use super::run::{Ending, Run};
-use super::{desk, expiry, feed, housekeeping, notify, rematch, sbom, warning};
+use super::{desk, expiry, feed, housekeeping, notify, rematch, report, sbom, warning};
 use crate::error::Error;
 
 /// What is done for jobs of a kind.
@@ -64,5 +64,6 @@ pub fn all() -> HashMap<&'static str, Entry> {
         entry::<notify::Notify>(),
         entry::<desk::Desk>(),
         entry::<warning::Warning>(),
+        entry::<report::Report>(),
     ])
 }

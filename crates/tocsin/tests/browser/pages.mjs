@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { desk } from "./desk.mjs";
 import { warnings } from "./warnings.mjs";
 import { drafts, owners, times } from "./findings.mjs";
+import { reports } from "./reports.mjs";
 import { sources } from "./sources.mjs";
 
 const [base, link, sbom, modules, chromium, shots] = process.argv.slice(2);
@@ -423,6 +424,7 @@ const signIn = async (page, where, login) => {
 await times({ base, check, same, manager, person });
 const desks = await desk({ base, check, same, manager, person });
 Object.assign(desks, await warnings({ base, check, same, manager, story: desks.story }));
+Object.assign(desks, await reports({ base, check, same, manager, person }));
 await sources({ base, check, same, manager, auditor });
 await drafts({ base, check, same, manager, person, signIn: (page) => signIn(page, base, "manager") });
 

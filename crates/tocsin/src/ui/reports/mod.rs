@@ -11,6 +11,8 @@ mod edit;
 mod list;
 mod one;
 mod section;
+mod send;
+mod team;
 
 /// Who may use what here.
 pub const ACCESS: &[Route] = &[
@@ -27,6 +29,10 @@ pub const ACCESS: &[Route] = &[
     ("POST", "/reports/{id}/sections/{section}", Access::Needs(Permission::ReportWrite)),
     ("POST", "/reports/{id}/sections/{section}/move", Access::Needs(Permission::ReportWrite)),
     ("GET", "/reports/{id}/editions/{n}", Access::Needs(Permission::ReportRead)),
+    ("GET", "/reports/{id}/export/{form}", Access::Needs(Permission::ReportRead)),
+    ("GET", "/reports/{id}/send", Access::Needs(Permission::ReportRead)),
+    ("POST", "/reports/{id}/send", Access::Needs(Permission::ReportApprove)),
+    ("GET", "/desks", Access::Known),
     ("POST", "/stories/{id}/report", Access::Needs(Permission::ReportWrite)),
 ];
 
@@ -43,6 +49,9 @@ pub fn routes() -> Router<App> {
         .route("/reports/{id}/sections/{section}", get(section::page).post(section::write))
         .route("/reports/{id}/sections/{section}/move", post(edit::shift))
         .route("/reports/{id}/editions/{n}", get(edit::edition))
+        .route("/reports/{id}/export/{form}", get(send::file))
+        .route("/reports/{id}/send", get(send::page).post(send::send))
+        .route("/desks", get(team::page))
         .route("/stories/{id}/report", post(list::pick))
 }
 

@@ -1,7 +1,6 @@
 //! A report as its readers see it, and what moves it on.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use tocsin_core::Error;
@@ -11,6 +10,7 @@ use tocsin_core::report::{self, Section, Whole};
 use super::super::asked::{Pairs, param};
 use super::super::{Page, encode, filters, show};
 use super::sender;
+use crate::report::export::{FORMS, Form};
 use crate::report::text::{self, Dress};
 use crate::report::{parts, period, tlp_words};
 use crate::server::{App, Browser, PageError};
@@ -54,6 +54,10 @@ impl One {
         period(&self.w)
     }
 
+    fn forms(&self) -> &'static [(Form, &'static str, &'static str, &'static str, &'static str)] {
+        &FORMS
+    }
+
     fn tlp_words(&self) -> &'static str {
         tlp_words(&self.w.report.tlp)
     }
@@ -95,7 +99,7 @@ pub async fn state(
     State(app): State<App>,
     browser: Browser,
     Path(id): Path<i64>,
-    Form(pairs): Form<Pairs>,
+    axum::Form(pairs): axum::Form<Pairs>,
 ) -> Result<Response, PageError> {
     let actor = sender(&browser, param(&pairs, "csrf"))?;
     let db = app.db();

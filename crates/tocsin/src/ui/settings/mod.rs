@@ -1,5 +1,6 @@
 //! Settings: people, roles, keys, sessions, security. What their lists share is here.
 
+mod addresses;
 mod channels;
 mod keys;
 mod people;
@@ -24,7 +25,7 @@ use crate::server::guard::Route;
 use crate::server::{App, Browser};
 
 /// Who may use what here: the table of each file.
-pub const ACCESS: [&[Route]; 8] = [
+pub const ACCESS: [&[Route]; 9] = [
     people::ACCESS,
     roles::ACCESS,
     keys::ACCESS,
@@ -33,6 +34,7 @@ pub const ACCESS: [&[Route]; 8] = [
     publisher::ACCESS,
     channels::ACCESS,
     rules::ACCESS,
+    addresses::ACCESS,
 ];
 
 pub fn routes() -> Router<App> {
@@ -45,10 +47,11 @@ pub fn routes() -> Router<App> {
         .merge(publisher::routes())
         .merge(channels::routes())
         .merge(rules::routes())
+        .merge(addresses::routes())
 }
 
 /// Tabs of the settings: address, label, and the permission without which it is not shown.
-const TABS: [(&str, &str, Permission); 8] = [
+const TABS: [(&str, &str, Permission); 9] = [
     ("/settings/people", "People", Permission::FindingRead),
     ("/settings/roles", "Roles", Permission::FindingRead),
     ("/settings/keys", "API keys", Permission::KeyManage),
@@ -57,6 +60,7 @@ const TABS: [(&str, &str, Permission); 8] = [
     ("/settings/publisher", "Publisher", Permission::SettingsWrite),
     ("/settings/channels", "Channels", Permission::SettingsWrite),
     ("/settings/rules", "Notification rules", Permission::FindingRead),
+    ("/settings/addresses", "Outside addresses", Permission::SettingsWrite),
 ];
 
 /// The tabs that somebody sees, and the one they are at.
