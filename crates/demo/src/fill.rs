@@ -13,7 +13,7 @@ use tocsin_core::platform::change::Change;
 use tocsin_core::platform::people::{self, Acceptance, Begun, From, Known, Seen};
 
 use crate::maker::{Decision, Flaw, Maker, Person, Product, Row, Told};
-use crate::{bom, intelligence, maker, news};
+use crate::{bom, intelligence, maker, news, reports};
 
 /// Name of the workspace.
 pub const WORKSPACE: &str = "Meridian Devices";
@@ -57,6 +57,7 @@ pub async fn fill(folder: &Path, data: &Path, password: &str) -> Result<i64> {
         decide(&app, who, &maker, decision).await?;
     }
     news::tell(&app, folder, workspace, &team).await?;
+    reports::tell(&app, folder, &team).await?;
     let system = Actor::system(workspace, &now());
     let mut open = 0;
     for release in inventory::releases(app.db(), &system, None).await? {

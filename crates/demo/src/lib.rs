@@ -9,3 +9,4 @@ pub mod fill;
 pub mod intelligence;
 pub mod maker;
 pub mod news;
+pub mod reports;
