@@ -20,7 +20,7 @@ use crate::{figure, peak_mib};
 /// Components of a release, and names of packages that releases draw from.
 const HELD: u64 = 500;
 const NAMES: u64 = 30_000;
-/// Items of thirty days, and of a new batch.
+/// Items of thirty days where it is not told, and of a new batch.
 const ITEMS: u64 = 60_000;
 const NEW: u64 = 200;
 /// Items that one source gives at once.
@@ -42,7 +42,7 @@ fn name(n: u64) -> String {
 }
 
 /// One article of about a hundred words; one in six names a component, one in four a flaw.
-fn article(seed: &mut Seed, words: &[&str], n: u64) -> NewItem {
+fn article(seed: &mut Seed, words: &[&str], n: u64, all: u64) -> NewItem {
     let mut word = || words.get(seed.below(words.len() as u64) as usize).copied().unwrap_or("news");
     let title: Vec<&str> = (0..7).map(|_| word()).collect();
     let mut text: Vec<&str> = (0..100).map(|_| word()).collect();
@@ -58,7 +58,7 @@ fn article(seed: &mut Seed, words: &[&str], n: u64) -> NewItem {
         url: format!("https://news{}.example/{n}", n % 40),
         title: title.join(" "),
         text: text.join(" "),
-        published: later(-((n * 720 / ITEMS) as i64)),
+        published: later(-((n * 720 / all) as i64)),
         reliability: "B".to_owned(),
         credibility: 2,
         ..NewItem::default()
@@ -76,23 +76,24 @@ fn bom(seed: &mut Seed) -> Vec<u8> {
         .into()
 }
 
-/// Runs the bench with `--releases N` (2,000 where not told) on SQLite, and on the empty PostgreSQL database that
-/// `TOCSIN_BENCH_POSTGRES` names.
+/// Runs the bench with `--releases N` (2,000 where not told) and `--items N` (60,000) on SQLite, and on the empty
+/// PostgreSQL database that `TOCSIN_BENCH_POSTGRES` names.
 pub fn run(args: &[String]) -> anyhow::Result<()> {
-    let releases = match args.iter().position(|a| a == "--releases") {
-        Some(at) => args.get(at + 1).context("--releases N")?.parse()?,
-        None => 2_000,
+    let told = |name: &str, usual: u64| match args.iter().position(|a| a == name) {
+        Some(at) => Ok(args.get(at + 1).with_context(|| format!("{name} N"))?.parse()?),
+        None => anyhow::Ok(usual),
     };
+    let size = (told("--releases", 2_000)?, told("--items", ITEMS)?);
     let dir = tempfile::tempdir()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(one("desk, SQLite", Place::File(dir.path().join("tocsin.db")), releases))?;
+    runtime.block_on(one("desk, SQLite", Place::File(dir.path().join("tocsin.db")), size))?;
     if let Ok(url) = std::env::var("TOCSIN_BENCH_POSTGRES") {
-        runtime.block_on(one("desk, PostgreSQL", Place::Postgres(url), releases))?;
+        runtime.block_on(one("desk, PostgreSQL", Place::Postgres(url), size))?;
     }
     Ok(())
 }
 
-async fn one(bench: &str, place: Place, releases: u64) -> anyhow::Result<()> {
+async fn one(bench: &str, place: Place, (releases, all): (u64, u64)) -> anyhow::Result<()> {
     let mut seed = Seed::new(7);
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let db = db::open(&place).await?;
@@ -113,11 +114,11 @@ async fn one(bench: &str, place: Place, releases: u64) -> anyhow::Result<()> {
     }
     figure(bench, "releases uploaded", releases as f64 / started.elapsed().as_secs_f64(), "releases/s");
     let started = Instant::now();
-    for from in (0..ITEMS).step_by(TAKEN as usize) {
-        let items = (from..from + TAKEN).map(|n| article(&mut seed, &words, n)).collect();
+    for from in (0..all).step_by(TAKEN as usize) {
+        let items = (from..all.min(from + TAKEN)).map(|n| article(&mut seed, &words, n, all)).collect();
         desk::take(&db, &feeds, "wire", items).await?;
     }
-    figure(bench, "items taken in", ITEMS as f64 / started.elapsed().as_secs_f64(), "items/s");
+    figure(bench, "items taken in", all as f64 / started.elapsed().as_secs_f64(), "items/s");
     let memory = Memory::default();
     let sorted = async |what: &str, memory: &Memory| -> anyhow::Result<desk::Done> {
         let started = Instant::now();
@@ -128,13 +129,13 @@ async fn one(bench: &str, place: Place, releases: u64) -> anyhow::Result<()> {
     let done = sorted("thirty days sorted for the first time", &memory).await?;
     figure(bench, "items in it", done.items as f64, "1");
     figure(bench, "stories of them", done.opened as f64, "1");
-    let mut next = ITEMS;
+    let mut next = all;
     for (what, memory) in [
-        ("a batch of 200, by a program just started", &Memory::default()),
-        ("a batch of 200, by one that runs", &memory),
+        ("a batch of 200, by a program that runs", &memory),
+        ("a batch of 200, by one just started", &Memory::default()),
     ] {
         let items = (next..next + NEW)
-            .map(|n| NewItem { published: now(), ..article(&mut seed, &words, n) })
+            .map(|n| NewItem { published: now(), ..article(&mut seed, &words, n, all) })
             .collect();
         next += NEW;
         desk::take(&db, &feeds, "wire", items).await?;

@@ -69,6 +69,20 @@ pub(super) async fn read(db: &impl ConnectionTrait, workspace: i64) -> Result<Di
     Ok(Dictionary::new(things.into_values()))
 }
 
+/// What tells a dictionary from others: a hash of all that texts are searched by.
+pub(super) fn print(dictionary: &Dictionary) -> String {
+    let mut hash = xxhash_rust::xxh3::Xxh3::new();
+    let mut put = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    for thing in dictionary.things() {
+        put(&format!("{:?} {:?} {:?}", thing.kind, thing.names, thing.vendors));
+        put(&thing.key);
+    }
+    format!("{:032x}", hash.digest128())
+}
+
 /// The name of a firm without its form: `Example GmbH` is called Example.
 fn vendor(name: &str) -> &str {
     const FORMS: [&str; 14] = [

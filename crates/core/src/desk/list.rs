@@ -54,12 +54,20 @@ const fn names(name: &'static str, expr: &'static str, what: &'static str) -> En
     }
 }
 
-const IS: &str = "EXISTS (SELECT 1 FROM story_entity e WHERE e.story = s.id AND e.kind IN ('vulnerability', 'advisory') \
-                  AND UPPER(e.value) = UPPER(CAST({} AS TEXT)))";
+/// Ids as they are written: in capitals, or as GitHub writes its own.
+const IS: &str = "s.id IN (SELECT e.story FROM story_entity e WHERE e.workspace = $1 AND e.kind IN ('vulnerability', \
+                  'advisory') AND e.value IN (CAST({} AS TEXT), UPPER(CAST({} AS TEXT)), UPPER(SUBSTR(CAST({} AS TEXT), 1, 5)) \
+                  || LOWER(SUBSTR(CAST({} AS TEXT), 6))))";
 const LIKE: &str = "EXISTS (SELECT 1 FROM story_entity e WHERE e.story = s.id AND e.kind IN ('vulnerability', 'advisory') \
                     AND LOWER(e.value) {})";
 const FROM: &str =
     "EXISTS (SELECT 1 FROM story_item x JOIN item i ON i.id = x.item WHERE x.story = s.id AND {})";
+const CONCERNS: &str = "s.id IN (SELECT e.story FROM product p JOIN release r ON r.product = p.id AND r.active = 1 \
+                        JOIN occurrence o ON o.release = r.id JOIN component c ON c.id = o.component JOIN story_entity e \
+                        ON e.workspace = p.workspace AND e.kind = 'component' AND e.value = c.name \
+                        WHERE p.workspace = $1 AND {} UNION SELECT e.story FROM product p JOIN story_entity e \
+                        ON e.workspace = p.workspace AND e.kind = 'product' AND e.value = p.name \
+                        WHERE p.workspace = $1 AND {})";
 const TAGGED: &str = "EXISTS (SELECT 1 FROM story_tag g WHERE g.story = s.id AND {})";
 
 /// Stories as a noun of queries.
@@ -87,6 +95,12 @@ pub(crate) static STORIES: Noun = Noun {
         ),
         names("component", "CASE WHEN e.kind = 'component' THEN e.value END", "a component of ours it names"),
         names("product", "CASE WHEN e.kind = 'product' THEN e.value END", "a product of ours it names"),
+        inside(
+            "concerns",
+            Kind::Text,
+            (CONCERNS, "p.name"),
+            "a product of ours that it names, or that holds a component it names",
+        ),
         names("vendor", "CASE WHEN e.kind = 'vendor' THEN e.value END", "a vendor it names"),
         names("technique", "CASE WHEN e.kind = 'technique' THEN e.value END", "an ATT&CK technique it names"),
         names("names", "e.value", "anything it names, indicators too"),

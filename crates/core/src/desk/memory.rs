@@ -3,8 +3,13 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sea_orm::ConnectionTrait;
 use tocsin_engine::entities::Dictionary;
 use tocsin_engine::stories::Stories;
+
+use crate::error::Result;
+use crate::platform::change::Change;
+use crate::platform::sql;
 
 /// Items whose stories are kept, of all workspaces together: about three kilobytes each. Those sorted longest ago go
 /// first.
@@ -27,6 +32,25 @@ pub(super) struct Open {
 pub(super) struct Stamp {
     pub turn: i64,
     pub sorted: i64,
+}
+
+impl Stamp {
+    /// That of the store.
+    pub(super) async fn read(db: &impl ConnectionTrait, workspace: i64) -> Result<Stamp> {
+        let select = "SELECT turn, sorted FROM desk_state WHERE workspace = $1";
+        let row: Option<(i64, i64)> =
+            sql::row(db, "reading the state of the desk", select, vec![workspace.into()]).await?;
+        let (turn, sorted) = row.unwrap_or_default();
+        Ok(Stamp { turn, sorted })
+    }
+
+    /// Says in a change that what is kept of open stories elsewhere is no longer all.
+    pub(super) async fn next(change: &Change<'_>) -> Result<()> {
+        let update = "UPDATE desk_state SET sorted = sorted + 1 WHERE workspace = $1";
+        let values = vec![change.actor.workspace.into()];
+        sql::run(&change.tx, "noting that items were sorted", update, values).await?;
+        Ok(())
+    }
 }
 
 #[derive(Default)]

@@ -205,6 +205,7 @@ fn how(placed: &How) -> String {
         How::Ids(ids) => {
             format!("it is about {}", ids.iter().take(3).cloned().collect::<Vec<_>>().join(", "))
         }
+        How::Named(words) => format!("it names {}", words.join(", ")),
         How::Alike(share) => format!("its words are like those of another item ({share:.2})"),
     }
 }
@@ -226,7 +227,8 @@ impl Sorting<'_> {
         let profile = learn::state(self.db, self.workspace).await?;
         let exploitation = exploitation(self.db).await?;
         let day = (self.now)().get(..10).unwrap_or_default().to_owned();
-        let renamed = inventory != state.inventory;
+        let (had_inventory, had_names) = state.inventory.split_once('#').unwrap_or((&state.inventory, ""));
+        let (renamed, had_names) = (inventory != had_inventory, had_names.to_owned());
         let waits = self.count(&state.mark).await?;
         if waits > 0 || renamed {
             let dictionary = match self.memory.dictionary(self.workspace, &inventory) {
@@ -241,10 +243,14 @@ impl Sorting<'_> {
                 self.place(&mut state, &dictionary, waits).await?;
             }
             if renamed {
-                // what items name is part of what they are compared by
-                self.memory.forget(self.workspace);
-                self.rename(&dictionary).await?;
-                state.inventory = inventory;
+                let names = dictionary::print(&dictionary);
+                // most uploads bring other versions of the same names
+                if names != had_names {
+                    // what items name is part of what they are compared by
+                    self.memory.forget(self.workspace);
+                    self.rename(&dictionary).await?;
+                }
+                state.inventory = format!("{inventory}#{names}");
             }
         }
         if profile != state.profile || exploitation != state.exploitation {
@@ -282,7 +288,7 @@ impl Sorting<'_> {
     async fn place(&mut self, state: &mut State, dictionary: &Dictionary, waits: usize) -> Result<()> {
         let what = "reading items that wait";
         let mut open = match self.memory.take(self.workspace) {
-            Some((mut kept, stamp)) if stamp == self.stamp().await? => {
+            Some((mut kept, stamp)) if stamp == Stamp::read(self.db, self.workspace).await? => {
                 let since = days_before(&(self.now)(), OPEN + 1);
                 kept.stories.expire(clock::seconds(&since));
                 kept
@@ -296,7 +302,7 @@ impl Sorting<'_> {
             let select = format!("SELECT {WAITING} {from} ORDER BY i.changed, i.id LIMIT $3");
             let rows: Vec<WaitingRow> = sql::rows(self.db, what, &select, values).await?;
             let Some(mark) = rows.last().map(|r| r.7.clone()) else {
-                let stamp = self.stamp().await?;
+                let stamp = Stamp::read(self.db, self.workspace).await?;
                 // an analyst who moved items meanwhile has made it another
                 if stamp.turn == open.turn {
                     self.memory.keep(self.workspace, open, stamp);
@@ -313,22 +319,6 @@ impl Sorting<'_> {
             placed += batch.len();
             (self.progress)(placed.min(waits), waits);
         }
-    }
-
-    /// What tells the open stories of the store from any others.
-    async fn stamp(&self) -> Result<Stamp> {
-        let select = "SELECT turn, sorted FROM desk_state WHERE workspace = $1";
-        let row: Option<(i64, i64)> =
-            sql::row(self.db, "reading the state of the desk", select, vec![self.workspace.into()]).await?;
-        let (turn, sorted) = row.unwrap_or_default();
-        Ok(Stamp { turn, sorted })
-    }
-
-    /// Says in a change that what is known of open stories elsewhere is no longer all.
-    async fn sorted(&self, change: &Change<'_>) -> Result<()> {
-        let update = "UPDATE desk_state SET sorted = sorted + 1 WHERE workspace = $1";
-        sql::run(&change.tx, "noting that items were sorted", update, vec![self.workspace.into()]).await?;
-        Ok(())
     }
 
     /// Reads the open stories from the store.
@@ -465,7 +455,7 @@ impl Sorting<'_> {
             sql::numbers(&change.tx, 1)
         );
         sql::run(&change.tx, what, &update, vec![sql::list(&touched)]).await?;
-        self.sorted(&change).await?;
+        Stamp::next(&change).await?;
         change.commit().await?;
         self.done.items += batch.len() as u64;
         self.done.opened += opened.len() as u64;
@@ -538,7 +528,7 @@ impl Sorting<'_> {
                     .await?;
                 let scale = Scale::read(&change.tx, self.workspace).await?;
                 weigh::weigh(&change, &scale, &stories.into_iter().collect::<Vec<_>>(), true).await?;
-                self.sorted(&change).await?;
+                Stamp::next(&change).await?;
                 change.commit().await?;
             }
             if !full {

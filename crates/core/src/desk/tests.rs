@@ -426,6 +426,8 @@ fn what_a_node_remembers_is_what_the_store_says() {
         assert_eq!(run(&one).await.items, 1);
         assert_eq!(counts().await, [1, 2, 3]);
         assert_eq!(listed(db, &anna, "is:ours").await.len(), 2);
+        assert_eq!(listed(db, &anna, "concerns:pump").await.len(), 2, "by what the product holds");
+        assert_eq!(listed(db, &anna, "concerns:other").await.len(), 0);
     });
 }
 

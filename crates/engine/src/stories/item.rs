@@ -11,6 +11,8 @@ use crate::entities::{Entity, Kind};
 const SHINGLES: usize = 256;
 /// Terms kept of an item.
 const TERMS: usize = 64;
+/// Coined words kept of an item.
+const COINED: usize = 16;
 /// Tokens of the text behind the title that give terms: what news says first.
 const LEAD: usize = 120;
 
@@ -32,6 +34,8 @@ pub struct Item {
     pub thread: String,
     pub(super) shingles: Vec<u64>,
     pub(super) terms: Vec<(u64, f64)>,
+    /// Coined words, folded and sorted: see [`coined`].
+    pub(super) coined: Vec<String>,
 }
 
 /// Words that no story is known by.
@@ -161,6 +165,7 @@ impl Item {
             thread: String::new(),
             shingles: shingles(&folded),
             terms: terms(&tokens, &folded, title.len(), entities),
+            coined: coined(text, entities),
         }
     }
 
@@ -243,6 +248,56 @@ fn ids(text: &str, title: &str, entities: &[Entity], many: usize) -> (Vec<String
         entities.iter().filter(told).filter(|e| !compared(e)).map(|e| e.value.as_str()).collect()
     };
     (main.into_iter().map(str::to_owned).collect(), roundup)
+}
+
+/// Words that somebody made up for one thing, and that no other language has: functions (`BN_mod_sqrt`), models
+/// (`CMS8000`), names in camel case (`BadAlloc`), and versions of things of the inventory (`xz 5.6.1`). Ids have their own
+/// rules and are none.
+fn coined(text: &str, entities: &[Entity]) -> Vec<String> {
+    let mut found: BTreeSet<String> = BTreeSet::new();
+    for word in
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))).take(LEAD * 2)
+    {
+        let word = word.trim_matches(['-', '.', '_']);
+        if is_coined(word) {
+            found.insert(fold(word));
+        }
+        if found.len() == COINED {
+            break;
+        }
+    }
+    for e in entities.iter().filter(|e| e.kind == Kind::Version).take(COINED) {
+        if let Some(of) = e.of.and_then(|of| entities.get(of)) {
+            let number = e.value.trim_start_matches(['<', '>', '=', ' ', 'v']);
+            found.insert(format!("{} {number}", of.value));
+        }
+    }
+    found.into_iter().collect()
+}
+
+fn is_coined(word: &str) -> bool {
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    // versions, dates, addresses and ids have points and hyphens between their parts
+    if !(3..=40).contains(&word.len()) || letters < 3 || word.contains(['.', '-']) {
+        return false;
+    }
+    let camel = word.as_bytes().windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase());
+    is_strong(word) || camel
+}
+
+/// A version of a thing of the inventory.
+pub(super) fn is_version(word: &str) -> bool {
+    word.contains(' ')
+}
+
+/// A coined word that is hardly anything else by chance: a function, a model.
+pub(super) fn is_strong(word: &str) -> bool {
+    if is_version(word) {
+        return false;
+    }
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let begins = word.bytes().next().is_some_and(|b| b.is_ascii_alphabetic());
+    begins && (word.contains('_') || digits >= 3)
 }
 
 fn shingles(words: &[String]) -> Vec<u64> {

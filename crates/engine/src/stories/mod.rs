@@ -1,9 +1,10 @@
 //! Stories: the same news from many sources is one story that keeps growing.
 //!
 //! One item after the other is placed among the open stories. What decides, in this order: an edition of a known item
-//! stays where it is; an answer belongs to what it answers; the same text is the same story; so are the same main ids; what names no id is compared by its
-//! words. Two items about different ids are never one story by themselves, however alike their words, so two flaws of
-//! one product in one week stay two. A roundup is a story of its own, linked to those whose ids it names.
+//! stays where it is; an answer belongs to what it answers; the same text is the same story; so are the same main ids; what
+//! names no id is compared by its words, and by what it names that hardly anything else names. Two items about different ids are never one story by
+//! themselves, however alike their words, so two flaws of one product in one week stay two. A roundup is a story of its
+//! own, linked to those whose ids it names.
 //!
 //! Deterministic for the same items in the same order. Memory is bounded by [`Stories::expire`].
 
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 
 pub use item::{Item, address};
+use item::{is_strong, is_version};
 
 const DAY: i64 = 86_400;
 /// Items looked at of each shingle, term or id: the youngest.
@@ -25,6 +27,8 @@ const PROBES: usize = 8;
 const RARE: usize = 12;
 /// Items looked at of each term: the youngest.
 const RECENT_TERM: usize = 64;
+/// Items that a coined word is in where it says something: what more name is the talk of everybody.
+const FEW: usize = 8;
 /// Items whose words are compared in full: those with most of the rarest terms in common.
 const COMPARED: usize = 32;
 
@@ -43,11 +47,13 @@ pub struct Options {
     pub copy: f64,
     /// Likeness of words that makes one story, 0 to 1.
     pub alike: f64,
+    /// Likeness that is enough for items with the same rare coined words, 0 to 1.
+    pub named: f64,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { open_days: 30, alike_days: 5, copy: 0.5, alike: 0.3 }
+        Options { open_days: 30, alike_days: 5, copy: 0.5, alike: 0.3, named: 0.1 }
     }
 }
 
@@ -66,6 +72,8 @@ pub enum How {
     Ids(Vec<String>),
     /// Its words are like those of another item, 0 to 1.
     Alike(f64),
+    /// It names what hardly anything else names: functions, models, coined names.
+    Named(Vec<String>),
 }
 
 /// Where an item was placed.
@@ -105,6 +113,7 @@ pub struct Stories {
     by_term: HashMap<u64, Vec<u64>>,
     /// The first open item of each conversation.
     by_thread: HashMap<String, u64>,
+    by_coined: HashMap<String, Vec<u64>>,
     /// In how many open items a term is.
     frequency: HashMap<u64, u32>,
     /// Pairs that an analyst parted, the smaller first.
@@ -272,6 +281,7 @@ impl Stories {
         sweep(&mut self.by_id, &self.items);
         sweep(&mut self.by_shingle, &self.items);
         sweep(&mut self.by_term, &self.items);
+        sweep(&mut self.by_coined, &self.items);
         self.by_url.retain(|_, k| self.items.contains_key(k));
         self.by_thread.retain(|_, k| self.items.contains_key(k));
     }
@@ -339,6 +349,9 @@ impl Stories {
             *self.frequency.entry(*term).or_default() += 1;
             note(self.by_term.entry(*term).or_default(), item.key, RECENT_TERM);
         }
+        for word in &item.coined {
+            note(self.by_coined.entry(word.clone()).or_default(), item.key, FEW + 1);
+        }
         if !item.url.is_empty() {
             self.by_url.insert(item.url.clone(), item.key);
         }
@@ -389,13 +402,29 @@ impl Stories {
         (all / (1.0 + f64::from(self.frequency.get(&term).copied().unwrap_or(0)))).ln().max(0.0)
     }
 
-    /// Items whose words are likest, with their likeness from 0 to 1 (cosine over terms by rarity).
-    fn alike_items(&self, item: &Item) -> Vec<(f64, StoryId)> {
-        let weigh = |terms: &[(u64, f64)]| -> Vec<(u64, f64)> {
-            terms.iter().map(|(t, w)| (*t, w * self.rarity(*t))).collect()
-        };
+    fn weighed(&self, terms: &[(u64, f64)]) -> Vec<(u64, f64)> {
+        terms.iter().map(|(t, w)| (*t, w * self.rarity(*t))).collect()
+    }
+
+    /// How like the words of an item are to weighed ones, 0 to 1 (cosine over terms by rarity).
+    fn likeness(&self, mine: &[(u64, f64)], other: &Item) -> f64 {
         let length = |terms: &[(u64, f64)]| terms.iter().map(|(_, w)| w * w).sum::<f64>().sqrt();
-        let mine = weigh(&item.terms);
+        let theirs = self.weighed(&other.terms);
+        let (mut i, mut j, mut product) = (0, 0, 0.0);
+        while let (Some((x, v)), Some((y, w))) = (mine.get(i), theirs.get(j)) {
+            if x == y {
+                product += v * w;
+            }
+            i += usize::from(x <= y);
+            j += usize::from(y <= x);
+        }
+        let lengths = length(mine) * length(&theirs);
+        if lengths > 0.0 { product / lengths } else { 0.0 }
+    }
+
+    /// Items whose words are likest, with their likeness.
+    fn alike_items(&self, item: &Item) -> Vec<(f64, StoryId)> {
+        let mine = self.weighed(&item.terms);
         let mut rare: Vec<(u64, f64)> =
             mine.iter().filter(|(t, _)| self.by_term.contains_key(t)).copied().collect();
         rare.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -405,27 +434,52 @@ impl Stories {
                 *common.entry(*key).or_default() += weight;
             }
         }
-        let days = self.options.alike_days.unsigned_abs() * DAY.unsigned_abs();
         let mut likest: Vec<(u64, f64)> = common.into_iter().collect();
         likest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let likest = likest.into_iter().filter_map(|(key, _)| self.items.get(&key));
         likest
-            .filter(|(other, _)| item.published.abs_diff(other.published) <= days)
+            .filter(|(other, _)| self.is_near_in_time(item, other))
             .take(COMPARED)
-            .map(|(other, story)| {
-                let theirs = weigh(&other.terms);
-                let (mut i, mut j, mut product) = (0, 0, 0.0);
-                while let (Some((x, v)), Some((y, w))) = (mine.get(i), theirs.get(j)) {
-                    if x == y {
-                        product += v * w;
-                    }
-                    i += usize::from(x <= y);
-                    j += usize::from(y <= x);
-                }
-                let lengths = length(&mine) * length(&theirs);
-                (if lengths > 0.0 { product / lengths } else { 0.0 }, *story)
-            })
+            .map(|(other, story)| (self.likeness(&mine, other), *story))
             .collect()
+    }
+
+    fn is_near_in_time(&self, item: &Item, other: &Item) -> bool {
+        let days = self.options.alike_days.unsigned_abs() * DAY.unsigned_abs();
+        item.published.abs_diff(other.published) <= days
+    }
+
+    /// Items that share coined words which hardly anything else has: a function, a model, a version of a thing where nobody
+    /// names an id, or two names.
+    fn named_items(&self, item: &Item) -> Vec<(f64, StoryId, Vec<String>)> {
+        let mut shared: BTreeMap<u64, Vec<&String>> = BTreeMap::new();
+        for word in &item.coined {
+            let holders = self.by_coined.get(word).map_or(&[][..], Vec::as_slice);
+            if holders.len() <= FEW {
+                for key in holders {
+                    shared.entry(*key).or_default().push(word);
+                }
+            }
+        }
+        if shared.is_empty() {
+            return Vec::new();
+        }
+        let mine = self.weighed(&item.terms);
+        let known = |(key, words): (u64, Vec<&String>)| {
+            // an edition may no longer have what the item had once
+            let (other, story) = self.items.get(&key)?;
+            // several flaws are told of one version, but hardly within days where nobody has an id for any
+            let bare = item.ids.is_empty() && other.ids.is_empty();
+            let words: Vec<&String> =
+                words.into_iter().filter(|w| other.coined.contains(w) && (bare || !is_version(w))).collect();
+            let says = words.len() > 1 || words.iter().any(|w| is_strong(w) || is_version(w));
+            if !says || !self.is_near_in_time(item, other) {
+                return None;
+            }
+            let alike = self.likeness(&mine, other);
+            (alike >= self.options.named).then(|| (alike, *story, words.into_iter().cloned().collect()))
+        };
+        shared.into_iter().filter_map(known).collect()
     }
 
     /// Stories that an item can belong to, each with the strongest reason.
@@ -481,6 +535,9 @@ impl Stories {
                 if alike >= self.options.alike {
                     found(story, alike.min(0.99), How::Alike(alike));
                 }
+            }
+            for (alike, story, words) in self.named_items(item) {
+                found(story, alike.min(0.99), How::Named(words));
             }
         }
         best.into_iter().map(|(story, (strength, how))| (story, strength, how)).collect()

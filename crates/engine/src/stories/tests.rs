@@ -158,3 +158,54 @@ fn addresses() {
         assert_eq!(address(url), wanted, "{url}");
     }
 }
+
+#[test]
+fn a_coined_word_that_few_items_have_makes_one_story() {
+    let told = [
+        "A loop in BN_mod_sqrt of OpenSSL\nWhoever sends a certificate with broken parameters keeps a server busy for ever.",
+        "Servers that never answer\nResearchers traced the endless loop of some servers to BN_mod_sqrt and its modulus.",
+        "Bread prices rise\nBakers in Lyon ask for more, and buyers pay. Parameters of the market are broken, a server says.",
+    ];
+    let (_, placed) = stories(&told);
+    assert_eq!(placed[1].story, placed[0].story);
+    assert_eq!(placed[1].how, How::Named(vec!["bn_mod_sqrt".to_owned()]));
+    assert_ne!(placed[2].story, placed[0].story, "common words name nothing");
+    // days later it is another story
+    let mut made = Stories::default();
+    let first = made.add(item(0, 0, told[0])).story;
+    assert_ne!(made.add(item(1, 9, told[1])).story, first);
+    // what everybody talks of says nothing any more
+    let mut made = Stories::default();
+    for n in 0..=FEW as u64 {
+        let words: Vec<String> = (0..12)
+            .map(|w| {
+                format!(
+                    "word{}x",
+                    "abcdefghijklmnop"
+                        .chars()
+                        .cycle()
+                        .skip((n * 12 + w) as usize)
+                        .take(5)
+                        .collect::<String>()
+                )
+            })
+            .collect();
+        made.add(item(n, 0, &format!("Number {n}\nOf BN_mod_sqrt speak {}.", words.join(" "))));
+    }
+    let placed = made.add(item(99, 0, told[1]));
+    assert!(!matches!(placed.how, How::Named(_)), "{:?}", placed.how);
+    // and ids still part what names one function
+    let (_, placed) = stories(&[
+        &told[0].replace("OpenSSL", "CVE-2022-0778"),
+        &told[1].replace("BN_mod_sqrt", "BN_mod_sqrt (CVE-2022-9999)"),
+    ]);
+    assert_ne!(placed[1].story, placed[0].story);
+}
+
+#[test]
+fn coined_words_are_those_that_nobody_uses_by_chance() {
+    let of = |text: &str| item(1, 0, text).coined;
+    assert_eq!(of("The CMS8000 and nf_tables, BadAlloc"), ["badalloc", "cms8000", "nf_tables"]);
+    assert!(of("CVE-2022-0778 of 2022-03-15 in HTTP/2, 3.0.7, www.example.org").is_empty());
+    assert_eq!(of("openssl 3.0.7 is out"), ["openssl 3.0.7"]);
+}

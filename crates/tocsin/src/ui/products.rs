@@ -264,6 +264,8 @@ struct One {
     now: String,
     done: String,
     may_write: bool,
+    /// Where the stories that concern it are; empty for who does not read the desk.
+    stories: String,
 }
 
 async fn one(
@@ -293,7 +295,10 @@ async fn one(
         _ => {}
     }
     let watched = || releases.iter().filter(|r| r.active);
+    let reads = actor.need_everywhere(Permission::DeskRead).is_ok();
+    let stories = format!("concerns=\"{}\"", p.edit.name.replace(['"', '\\'], " "));
     show(&One {
+        stories: if reads { format!("/desk?q={}", super::encode(&stories)) } else { String::new() },
         page: Page::new(&browser, "/products", &p.edit.name)
             .crumb("/products", "Products")
             .crumb(format!("/products?line={}", p.edit.line), p.line_name.clone()),

@@ -40,5 +40,6 @@ CREATE TABLE warning_event (warning INTEGER NOT NULL REFERENCES warning (id) ON 
 CREATE TABLE warning_proposal (warning INTEGER NOT NULL REFERENCES warning (id) ON DELETE CASCADE, main TEXT NOT NULL,
   reason TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'open', PRIMARY KEY (warning, main));
 ALTER TABLE desk_state ADD COLUMN sorted INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX story_ours ON story (workspace, latest, id) WHERE merged = 0 AND ours <> '[]';
 CREATE INDEX item_url ON item (url) WHERE url <> ''
 ";
