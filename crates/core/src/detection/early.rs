@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sea_orm::{DatabaseConnection, Value};
 use serde::Serialize;
 use tocsin_engine::matching::{self, Report};
+use tocsin_engine::stories::address;
 use tocsin_model::bom::Bom;
 
 use super::decide::rejected;
@@ -14,7 +15,7 @@ use super::fanout::{self, Behind, EVERY};
 use super::rematch::{self, Done, Means};
 use super::{carry, note, renew};
 use crate::error::{Error, Result};
-use crate::intel::Opened;
+use crate::intel::{self, Opened};
 use crate::inventory;
 use crate::platform::access::Actor;
 use crate::platform::change::Change;
@@ -26,8 +27,8 @@ pub(super) async fn of_document(
     change: &Change<'_>,
     bom: &Bom,
     opened: Option<&Opened>,
-) -> Result<Option<(Book, Report)>> {
-    let Some(book) = warnings::book(&change.tx, change.actor.workspace, opened, false).await? else {
+) -> Result<Option<(Arc<Book>, Report)>> {
+    let Some(book) = warnings::book(&change.tx, change.actor.workspace, opened).await? else {
         return Ok(None);
     };
     let report = matching::scan(&book.opened.index, bom, &book.opened.vex, &inventory::options())
@@ -44,7 +45,7 @@ pub async fn bring(db: &DatabaseConnection, opened: Option<&Arc<Opened>>, means:
     let mut done = Done::default();
     for workspace in people::workspaces(db).await? {
         let opened = opened.map(Arc::as_ref);
-        let Some(book) = warnings::book(db, workspace, opened, true).await? else { continue };
+        let Some(book) = warnings::stale_book(db, workspace, opened).await? else { continue };
         let Book { opened, changes, stale, mains } = book;
         let actor = Actor::system(workspace, &(means.now)());
         let work = fanout::look(db, Behind { workspace, generation: EVERY, releases: 0 }, changes).await?;
@@ -59,6 +60,44 @@ pub async fn bring(db: &DatabaseConnection, opened: Option<&Arc<Opened>>, means:
         warnings::fresh(db, &stale).await?;
     }
     Ok(done)
+}
+
+/// Records looked through for the addresses of early warnings in one edition of the index, the youngest ids first.
+const LOOKED: usize = 2_000;
+
+/// Proposes vulnerabilities that changed in the shared intelligence and whose records name an address of an open early
+/// warning.
+pub(crate) async fn recognise(
+    db: &DatabaseConnection,
+    actor: &Actor,
+    changed: &BTreeSet<String>,
+) -> Result<()> {
+    let open = warnings::open_of(db, actor.workspace).await?;
+    let links: Vec<(i64, &String, String)> = open
+        .iter()
+        .flat_map(|w| w.what.links.iter().map(|l| (w.id, l, address(l))))
+        .filter(|(_, _, address)| !address.is_empty())
+        .collect();
+    if links.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<&str> = changed.iter().rev().take(LOOKED).map(String::as_str).collect();
+    let mut proposals: BTreeSet<(i64, String, String)> = BTreeSet::new();
+    for chunk in ids.chunks(200) {
+        for (_, group) in intel::groups(db, chunk).await? {
+            let named: BTreeSet<String> =
+                group.records.iter().flat_map(|r| &r.references).map(|(_, url)| address(url)).collect();
+            for (warning, link, _) in links.iter().filter(|(_, _, address)| named.contains(address)) {
+                proposals.insert((*warning, group.id.clone(), format!("its record names {link}")));
+            }
+        }
+    }
+    if proposals.is_empty() {
+        return Ok(());
+    }
+    let mut change = Change::begin(db, actor).await?;
+    warnings::propose(&mut change, &proposals.into_iter().collect::<Vec<_>>()).await?;
+    change.commit().await
 }
 
 /// Decisions that came with a merge are, from now on, about the severity that the merged flaw has.

@@ -53,6 +53,8 @@ pub use decide::{Decision, JUSTIFICATIONS, MOST, RESPONSES, Reach, STATUSES, dec
 pub(crate) use decided::DECISIONS;
 pub use decided::{decision_list, decision_schema};
 pub use decisions::{Asked, Kept, Like, State, decision, decisions, reached, similar, waiting};
+#[cfg(test)]
+pub(crate) use early::recognise;
 pub use early::{Merged, bring as bring_warnings, merge as merge_warning};
 pub use fanout::{Behind, behind};
 pub use flaws::{Flaw, Hurting, Presence, Reaching, flaw_schema, hurting, presence, reaching};

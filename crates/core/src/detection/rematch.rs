@@ -111,6 +111,7 @@ async fn part(
     done: &mut Done,
 ) -> Result<()> {
     exploitation::refresh(db, actor, opened, &work).await?;
+    early::recognise(db, actor, &work.changes.vulnerabilities).await?;
     let unread = asked(db, actor, opened, work, means, done).await?;
     aside(db, &unread).await
 }

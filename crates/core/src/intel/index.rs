@@ -1,10 +1,11 @@
 //! The matching index of a store: building, opening, swapping. Files lie in `index/` of the data directory; a
 //! `manifest` names them and is replaced by a rename, so readers of older maps go on.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rayon::prelude::*;
 use sea_orm::{ConnectionTrait, TransactionTrait, Value};
@@ -103,6 +104,9 @@ fn map(path: &Path) -> std::io::Result<Bytes> {
     Ok(Arc::new(Map(map)))
 }
 
+/// What was made to go with an edition, after what it was made of.
+pub(crate) type Made = (String, Arc<dyn Any + Send + Sync>);
+
 /// An opened index: what is matched against, and the VEX statements that go with it.
 pub struct Opened {
     /// The index.
@@ -113,6 +117,8 @@ pub struct Opened {
     pub generation: i64,
     /// Ids in capitals of the vulnerabilities that statements are about.
     pub(crate) spoken: HashSet<String>,
+    /// What later rooms made to go with this edition, by workspace, with what it was made of.
+    pub(crate) beside: Mutex<HashMap<i64, Made>>,
 }
 
 impl Opened {
@@ -120,7 +126,7 @@ impl Opened {
     pub fn new(index: Index, vex: Vec<VexStatement>, generation: i64) -> Opened {
         let ids = vex.iter().flat_map(|s| std::iter::once(&s.vulnerability).chain(&s.aliases));
         let spoken = ids.map(|id| id.to_ascii_uppercase()).collect();
-        Opened { index, vex, generation, spoken }
+        Opened { index, vex, generation, spoken, beside: Mutex::default() }
     }
 
     /// Opens the index in a data directory where it is there and whole, without asking the store.

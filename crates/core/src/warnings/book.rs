@@ -1,7 +1,7 @@
 //! The book of a workspace: its early warnings as a small index, matched beside the shared one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use sea_orm::ConnectionTrait;
 use tocsin_engine::index::{Changed, Group, Index, IndexError, SegmentBuilder, encode};
@@ -29,12 +29,50 @@ fn damaged(e: IndexError) -> Error {
     Error::Internal { doing: "matching early warnings".to_owned(), cause: Box::new(e) }
 }
 
-/// The book of a workspace; nothing where there is nothing to match. `stale`: only what findings are to be brought up to,
-/// withdrawn warnings too.
+/// The book of a workspace; nothing where it has no early warning. It is made once for an edition of the shared index and
+/// a state of the warnings.
 ///
 /// # Errors
 /// The database does not answer.
 pub(crate) async fn book(
+    db: &impl ConnectionTrait,
+    workspace: i64,
+    opened: Option<&Opened>,
+) -> Result<Option<Arc<Book>>> {
+    let select = "SELECT COUNT(*), CAST(COALESCE(SUM(version), 0) AS BIGINT), COALESCE(MAX(changed), '') FROM warning \
+                  WHERE workspace = $1 AND state IN ('open', 'merged')";
+    let row: Option<(i64, i64, String)> =
+        sql::row(db, "reading early warnings", select, vec![workspace.into()]).await?;
+    let (count, versions, changed) = row.unwrap_or_default();
+    if count == 0 {
+        return Ok(None);
+    }
+    let Some(opened) = opened else { return Ok(make(db, workspace, None, false).await?.map(Arc::new)) };
+    let stamp = format!("{count}/{versions}/{changed}");
+    let kept = opened.beside.lock().unwrap_or_else(PoisonError::into_inner).get(&workspace).cloned();
+    let kept = kept.filter(|(of, _)| *of == stamp).and_then(|(_, book)| book.downcast::<Book>().ok());
+    if kept.is_some() {
+        return Ok(kept);
+    }
+    let Some(book) = make(db, workspace, Some(opened), false).await?.map(Arc::new) else { return Ok(None) };
+    let mut all = opened.beside.lock().unwrap_or_else(PoisonError::into_inner);
+    all.insert(workspace, (stamp, book.clone()));
+    Ok(Some(book))
+}
+
+/// The early warnings that findings are to be brought up to, withdrawn ones too; nothing where there are none.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn stale_book(
+    db: &impl ConnectionTrait,
+    workspace: i64,
+    opened: Option<&Opened>,
+) -> Result<Option<Book>> {
+    make(db, workspace, opened, true).await
+}
+
+async fn make(
     db: &impl ConnectionTrait,
     workspace: i64,
     opened: Option<&Opened>,

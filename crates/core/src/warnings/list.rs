@@ -242,7 +242,7 @@ pub async fn find(
     if of(db, actor, id).await?.is_empty() {
         return Ok(None);
     }
-    let Some(book) = super::book(db, actor.workspace, opened, false).await? else { return Ok(None) };
+    let Some(book) = super::book(db, actor.workspace, opened).await? else { return Ok(None) };
     let found = book.opened.index.find(id).or_else(|_| book.opened.index.find(&id.to_ascii_uppercase()));
     found.map_err(|e| crate::Error::Internal {
         doing: "reading early warnings".to_owned(),

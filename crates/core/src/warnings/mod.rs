@@ -19,7 +19,7 @@ mod types;
 
 pub use actions::{create, edit, refuse, withdraw};
 pub(crate) use actions::{event, propose, put, stale, version_of};
-pub(crate) use book::{Book, book, fresh, merged_of};
+pub(crate) use book::{Book, book, fresh, merged_of, stale_book};
 pub(crate) use list::open_of;
 pub use list::{Event, Proposal, Shown, find, of, shown, visible, warning_list, warning_schema};
 pub use types::{Bring, NewWarning, SEVERITY_WORDS, STATES, TLPS, Warning};

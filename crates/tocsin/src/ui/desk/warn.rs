@@ -215,7 +215,7 @@ fn make_page(browser: &Browser, story: i64, f: Fields) -> Answer {
     let page = Page::new(browser, "/desk", "Early warning").crumb("/desk", "Desk");
     let (page, to) = match story {
         0 => (page.crumb("/warnings", "Early warnings"), "/warnings/new".to_owned()),
-        story => (page.crumb(&format!("/stories/{story}"), "Story"), format!("/stories/{story}/warning")),
+        story => (page.crumb(format!("/stories/{story}"), "Story"), format!("/stories/{story}/warning")),
     };
     show(&Make { page, story, to, f })
 }

@@ -263,3 +263,41 @@ fn a_merge_keeps_what_was_found_and_decided() {
         assert_eq!(found(db, early.workspace).await.iter().filter(|l| l.ends_with(" open")).count(), 2);
     });
 }
+
+#[test]
+fn a_record_with_the_same_address_is_proposed() {
+    each(async |db| {
+        let actor = actor(db).await;
+        let link = "https://lists.example/7";
+        let w = NewWarning { links: vec![link.to_owned()], ..warning("Pump stops", "< 1.4.2") };
+        let name = warnings::create(db, &actor, &w).await.unwrap();
+        // a record as an import stores it
+        let record = json!({"id": "CVE-2026-9999", "modified": "2026-02-01T00:00:00Z", "summary": "known flaw",
+            "references": [{"type": "WEB", "url": "https://lists.example/7/?utm_source=x"}], "affected": []});
+        let raw = zstd::stream::encode_all(record.to_string().as_bytes(), 1).unwrap();
+        for statement in [
+            "INSERT INTO vulnerability (id, main) VALUES (1, 'CVE-2026-9999')",
+            "INSERT INTO alias (id, vulnerability) VALUES ('CVE-2026-9999', 1)",
+            "INSERT INTO record (id, source, record_id, kind, hash, state, title, first_seen, last_seen) VALUES (1, 'osv', \
+             'CVE-2026-9999', 0, 'x', 'published', '', '', '')",
+            "INSERT INTO record_link (record, part, vulnerability, ids) VALUES (1, 0, 1, '[]')",
+        ] {
+            sql::run(db, "storing a record", statement, vec![]).await.unwrap();
+        }
+        let kind = i64::from(RawKind::Osv as u8);
+        sql::run(db, "storing", "UPDATE record SET kind = $1", vec![kind.into()]).await.unwrap();
+        let insert = "INSERT INTO record_raw (record, raw) VALUES (1, $1)";
+        sql::run(db, "storing", insert, vec![raw.into()]).await.unwrap();
+        let ids = ["CVE-2026-9999".to_owned()].into();
+        for _ in 0..2 {
+            detection::recognise(db, &actor, &ids).await.unwrap();
+        }
+        let proposed = warnings::shown(db, &actor, &name).await.unwrap().proposed;
+        assert_eq!(proposed.len(), 1);
+        assert_eq!(proposed[0].reason, "its record names https://lists.example/7");
+        // who says no is not asked again
+        warnings::refuse(db, &actor, &name, "CVE-2026-9999").await.unwrap();
+        detection::recognise(db, &actor, &ids).await.unwrap();
+        assert_eq!(warnings::shown(db, &actor, &name).await.unwrap().warning.proposals, 0);
+    });
+}
