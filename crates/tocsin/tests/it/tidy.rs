@@ -82,8 +82,9 @@ fn arrows_between_domains_point_left() {
         ("intel", &["platform"]),
         // an upload writes components and what was found in them in one transaction
         ("inventory", &["platform", "intel", "detection"]),
-        ("detection", &["platform", "intel", "inventory"]),
-        ("desk", &["platform", "intel", "inventory", "detection"]),
+        ("warnings", &["platform", "intel"]),
+        ("detection", &["platform", "intel", "warnings", "inventory"]),
+        ("desk", &["platform", "intel", "warnings", "inventory", "detection"]),
         ("notify", &["platform", "intel", "inventory", "detection"]),
         // a report is made of stories and findings, and goes through the mail channels
         ("report", &["platform", "inventory", "detection", "desk", "notify"]),
