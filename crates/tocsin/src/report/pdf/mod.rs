@@ -5,6 +5,7 @@
 mod draw;
 mod font;
 mod layout;
+mod table;
 #[cfg(test)]
 mod tests;
 

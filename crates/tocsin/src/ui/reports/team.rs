@@ -15,19 +15,17 @@ struct Desks {
     desks: Vec<Desk>,
     here: i64,
     first: String,
-    last: String,
 }
 
 pub async fn page(State(app): State<App>, browser: Browser) -> Answer {
     let mut actor = browser.actor().clone();
     actor.now = now();
     let confined = workspaces::confined(app.db(), &browser.token).await?;
-    let (first, last) = report::week(&actor.now);
+    let (first, _) = report::week(&actor.now);
     show(&Desks {
         page: Page::new(&browser, "/desks", "Desks"),
         desks: report::desks(app.db(), &actor, confined).await?,
         here: actor.workspace,
         first,
-        last,
     })
 }
