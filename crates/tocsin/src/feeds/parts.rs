@@ -163,6 +163,8 @@ pub(super) fn each(
         let known = all.parts.get(&place.address).cloned().unwrap_or_default();
         if known.not_before.as_deref().is_some_and(|until| until > walk.now.as_str()) && !walk.insists() {
             walk.fault(&place.name, brief(&known.error), false);
+            // to wait as one was asked to is no failure of the source
+            walk.heard();
             continue;
         }
         walk.progress(n as u64, places.len() as u64, &place.name);
