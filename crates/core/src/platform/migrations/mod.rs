@@ -56,11 +56,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0034_counts::Migration),
             Box::new(m0035_sources::Migration),
             Box::new(m0037_desk::Migration),
-            Box::new(m0045_told::Migration),
-            Box::new(m0044_keys::Migration),
-            Box::new(m0042_warnings::Migration),
             Box::new(m0041_report::Migration),
+            Box::new(m0042_warnings::Migration),
             Box::new(m0043_threads::Migration),
+            Box::new(m0044_keys::Migration),
+            Box::new(m0045_told::Migration),
         ]
     }
 }
