@@ -222,7 +222,8 @@ fn lists_are_read_page_by_page_or_as_lines() {
             }
             let asked = if path.ends_with("where-used") { "?q=part1" } else { "" };
             // whoever runs the installation reads no news and reports of the workspace
-            let desk = ["items", "reports", "stories", "warnings"].iter().any(|n| path == format!("/api/v2/{n}"));
+            let desk =
+                ["items", "reports", "stories", "warnings"].iter().any(|n| *path == format!("/api/v2/{n}"));
             let reply = if desk { &client } else { &admin }.get(&format!("{path}{asked}"));
             assert_eq!(reply.status, 200, "{path}: {}", reply.text());
             assert!(reply.json()["items"].is_array(), "{path}: {}", reply.text());
