@@ -51,7 +51,7 @@ mod tests {
         assert_eq!((read.title.as_str(), read.own.as_str()), ("Lücke in der Pumpe", "1@example.org"));
         assert_eq!(read.author, "Ada <ada@example.org>");
         assert!(read.text.contains("Port 23 is open") && !read.text.contains('<'), "{}", read.text);
-        assert!(read.published.starts_with("2026-02-03T10:00:00"), "{}", read.published);
+        assert!(read.published.starts_with("2026-02-03T09:00:00Z"), "{}", read.published);
         let read = item("note.txt", "Passwords are sold\nIn a forum.".as_bytes());
         assert_eq!((read.title.as_str(), read.text.as_str()), ("Passwords are sold", "In a forum."));
         assert!(item("x.eml", &[0xff, 0xfe, 0]).title.len() < 300);

@@ -196,7 +196,11 @@ impl Session {
         }
         let mut bytes = Vec::new();
         let read = self.stream.by_ref().take(LINE).read_until(b'\n', &mut bytes);
-        read.map_err(|e| Fault::Refused(Refused::Silent(self.host.clone(), e.to_string())))?;
+        read.map_err(|e| {
+            let late = matches!(e.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+            let what = if late { "it says nothing any more".to_owned() } else { e.to_string() };
+            Fault::Refused(Refused::Silent(self.host.clone(), what))
+        })?;
         if !bytes.ends_with(b"\n") {
             let what = "a line ended before its end".to_owned();
             return Err(Fault::Refused(Refused::Cut(self.host.clone(), what)));
@@ -307,6 +311,7 @@ mod tests {
         let patience = Duration::from_secs(20);
         let mut session = Session::open(&door, ("127.0.0.1", port, true), &ca, patience).ok().unwrap();
         session.login("user", "password").unwrap();
+        session.logout();
         let strange = Session::open(&door, ("127.0.0.1", port, true), "", patience).err().unwrap();
         assert!(format!("{strange:?}").contains("certificate"), "{strange:?}");
         let closed =
