@@ -33,7 +33,8 @@ pub struct Urgent {
     pub since: String,
 }
 
-/// The vulnerabilities with undecided findings, most urgent first, at most `most`. Guessed identities aside.
+/// The vulnerabilities with undecided findings, most urgent first and of the same urgency the younger id, at most `most`.
+/// Guessed identities aside.
 ///
 /// # Errors
 /// Denied; the database does not answer.

@@ -45,7 +45,7 @@ fn some(text: String) -> Option<String> {
 }
 
 /// Reads what a release holds. `tool` names the program for the document (`tocsin 0.1`); with `vulnerabilities`, the
-/// open findings that are surely identified come with it.
+/// open findings that are surely identified come with it, those of early warnings aside: the document leaves the house.
 ///
 /// # Errors
 /// As [`release_of`]; denied where findings are asked for and may not be seen.
@@ -167,7 +167,8 @@ async fn report(
         "SELECT f.component, f.vulnerability, f.severity, f.score, f.title, f.fixed, f.status, f.justification, \
          COALESCE(d.detail, ''), f.confidence FROM finding f JOIN release r ON r.id = f.release JOIN product p \
          ON p.id = r.product LEFT JOIN decision d ON d.id = f.decision WHERE f.workspace = $1 AND f.release = $2 \
-         AND f.closed IS NULL AND f.confidence > 0{scope} ORDER BY f.rank DESC, f.id"
+         AND f.closed IS NULL AND f.confidence > 0 AND f.vulnerability NOT LIKE 'TOCSIN-%'{scope} \
+         ORDER BY f.rank DESC, f.id"
     );
     type Row = (i64, String, i64, Option<f64>, String, String, String, String, String, i64);
     let rows: Vec<Row> = sql::rows(db, what, &select, values).await?;

@@ -159,7 +159,7 @@ pub struct Shown {
 }
 
 /// One early warning of the actor's workspace, by its name. Whoever reads the desk sees each; others see those that have
-/// findings in their product lines, unless the marking is for few.
+/// findings in their product lines, which tell as much.
 ///
 /// # Errors
 /// Denied; [`crate::Error::NotFound`], also for what is not the actor's to see; the database does not answer.

@@ -374,6 +374,7 @@ struct AddressWanted {
 
 /// The id of what was listed.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ReportAddressListed)]
 struct Listed {
     /// Id.
     id: i64,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::inventory::in_lines;
 use crate::platform::access::{Actor, Permission};
 use crate::platform::sql;
+use crate::warnings;
 
 /// Who publishes VEX documents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -65,7 +66,8 @@ fn plain(text: &str) -> String {
     out.trim_matches('-').to_owned()
 }
 
-/// What is said of findings, as a document to be written. `title` is what it is of: `Pump 3 1.0`.
+/// What is said of findings, as a document to be written; of early warnings nothing is, as nobody outside knows their
+/// names, and some are under embargo. `title` is what it is of: `Pump 3 1.0`.
 ///
 /// # Errors
 /// Denied; [`Error::Rejected`]: there is nothing to tell; the database does not answer.
@@ -76,6 +78,9 @@ pub async fn export(
     findings: &[Finding],
     program: &str,
 ) -> Result<Export> {
+    let public: Vec<Finding> =
+        findings.iter().filter(|f| !warnings::is_warning(&f.vulnerability)).cloned().collect();
+    let findings = public.as_slice();
     if findings.is_empty() {
         let message = "there is no finding to tell of; a VEX document has at least one".to_owned();
         return Err(Error::Rejected { field: "findings".to_owned(), message });

@@ -183,7 +183,8 @@ fn what_waits_is_told_by_vulnerability_with_its_releases_and_units() {
         };
         let waiting = detection::urgent(db, &actor, 10).await.unwrap();
         assert_eq!((waiting[0].severity, waiting[0].since.as_str()), ("critical", NOW));
-        let both = [("CVE-2025-1".to_owned(), 2, 42), ("CVE-2025-2".to_owned(), 1, 40)];
+        // of the same urgency: the younger id first
+        let both = [("CVE-2025-2".to_owned(), 1, 40), ("CVE-2025-1".to_owned(), 2, 42)];
         assert_eq!(told(waiting), both);
         assert_eq!(told(detection::urgent(db, &actor, 1).await.unwrap()), both[..1]);
         let came = detection::arrivals(db, &actor, 5).await.unwrap();

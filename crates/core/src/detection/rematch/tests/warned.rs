@@ -86,6 +86,11 @@ fn a_warning_is_matched_in_its_workspace_alone() {
         assert_eq!((done.new, done.closed), (1, 0));
         assert_eq!(found(db, actor.workspace).await, ["TOCSIN-2026-0001 libpump 2 4 open"]);
         let (f, evidence) = detection::finding(db, &actor, 1).await.unwrap();
+        // documents for others do not speak of it
+        let said = detection::export(db, &actor, "Pump 1.0", std::slice::from_ref(&f), "test").await;
+        assert!(matches!(said, Err(crate::Error::Rejected { .. })), "{said:?}");
+        let told = inventory::export(db, &actor, r, "test", true).await.unwrap();
+        assert!(told.vulnerabilities.is_empty() && told.advisories.is_empty());
         assert_eq!((f.title.as_str(), f.fixed.as_str()), ("Pump stops", "1.4.2"));
         let e = &evidence[0];
         assert_eq!(
