@@ -148,8 +148,9 @@ fn talk(stream: &TcpStream, mails: &Mutex<Vec<Mail>>) -> std::io::Result<()> {
             "DATA" => {
                 out.write_all(b"354 go on\r\n")?;
                 let mut text = String::new();
-                for line in lines.by_ref() {
-                    let line = line?;
+                loop {
+                    // a message that does not end is none (RFC 5321, section 4.1.1.4)
+                    let Some(line) = lines.next().transpose()? else { return Ok(()) };
                     if line == "." {
                         break;
                     }
