@@ -227,7 +227,9 @@ async fn vulnerabilities(
     r: &Release,
     reference: impl Fn(&Finding) -> Option<String>,
 ) -> Result<Vec<VdrVulnerability>, Fault> {
-    let findings = finding::of(app, actor, r.id).await?;
+    let mut findings = finding::of(app, actor, r.id).await?;
+    // as of every document that leaves the house: nobody outside knows their names
+    findings.retain(|f| !tocsin_core::warnings::is_warning(&f.vulnerability));
     let grounds = detection::grounds(app.db(), actor, r.id).await?;
     let facts = Facts::of(app, findings.iter().map(|f| f.vulnerability.as_str())).await?;
     let mut alike: BTreeMap<(String, String), Vec<&Finding>> = BTreeMap::new();
