@@ -135,6 +135,17 @@ fn another_workspace_meets_nothing_of_an_early_warning() {
     assert_eq!(made.status, 201, "{}", made.text());
     let name = made.json()["name"].as_str().unwrap().to_owned();
     ours.items("/api/v2/findings", 1);
+    // the team's own lists have it, documents for others do not
+    let project = ours.get("/api/v1/project").json()[0]["uuid"].as_str().unwrap().to_owned();
+    assert!(ours.get(&format!("/api/v1/finding/project/{project}")).text().contains(&name));
+    for document in ["vex", "bom"] {
+        for variant in ["withVulnerabilities", "vdr"] {
+            let path =
+                format!("/api/v1/{document}/cyclonedx/project/{project}?format=json&variant={variant}");
+            let sent = ours.get(&path);
+            assert!(sent.status == 200 && !sent.text().contains(&name), "{path}: {}", sent.text());
+        }
+    }
 
     let entered = server.browse("POST", "/workspaces", "name=Another");
     assert_eq!(entered.status, 303, "{}", entered.text());
